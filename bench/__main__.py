@@ -1,0 +1,55 @@
+"""`make bench`: measures a lab of its own and prints the table of docs/reference/figures.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from bench import answers, chat, deploying, figures, vip_gap
+from bench.pair import Pair
+from lab import settings
+from lab.problem import Problem
+
+OWN = {
+    "HEYKEN_LAB": "bench",
+    "HEYKEN_SYSTEM_SUBNET": "10.79.0.0/24",
+    "HEYKEN_SANDBOX_SUBNET": "10.79.1.0/24",
+}
+CHOICES = ("deploying", "answers", "chat", "vip")
+
+
+def main() -> int:
+    """Measure what was chosen; exit code 1 when a target was missed."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("what", nargs="*", default=CHOICES, help=f"any of {', '.join(CHOICES)}")
+    parser.add_argument("--repeats", type=int, default=30, help="kills and switches each (30)")
+    parser.add_argument("--write", action="store_true", help=f"write {figures.PAGE.name}")
+    parser.add_argument("--keep", action="store_true", help="leave the measured lab deployed")
+    chosen = parser.parse_args()
+    os.environ |= OWN
+    lab = settings.load()
+    found = []
+    try:
+        if "deploying" in chosen.what:
+            found += deploying.measure(lab)
+        if "answers" in chosen.what:
+            found += answers.measure(Pair(lab), chosen.repeats)
+        if "chat" in chosen.what:
+            found += chat.measure(Pair(lab), chosen.repeats)
+        if "vip" in chosen.what:
+            found += vip_gap.measure(Pair(lab), chosen.repeats)
+        if not chosen.keep:
+            deploying.remove(lab)
+    except Problem as problem:
+        sys.stderr.write(f"✗ {problem}\n")
+        return 1
+    page = figures.page(found, " ".join(["python -m bench", *sys.argv[1:]]))
+    sys.stdout.write(page)
+    if chosen.write:
+        figures.PAGE.write_text(page)
+    return 0 if all(figure.reached for figure in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

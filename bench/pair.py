@@ -1,0 +1,50 @@
+"""The deployed pair as a measurement sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lab.faults import Host
+from lab.problem import Problem
+from lab.settings import Lab
+from tools.client_file import PORT
+from tools.deploy import heyken
+
+WHOLE_SECONDS = 90.0
+
+
+class Pair:
+    """Both cores of one lab, to be broken and mended."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.vip = (lab.vip, PORT)
+        self.cores = {name: Host(lab.name, name) for name in ("core1", "core2")}
+
+    def status(self) -> dict[str, Any]:
+        """Return what `heyken status --json` says."""
+        return heyken(self.lab, "status", "--json")
+
+    def holder(self) -> str:
+        """Return the name of the core that holds the address."""
+        return str(self.status()["holder"])
+
+    def wait_whole(self) -> None:
+        """Wait until both cores are healthy."""
+        until(lambda: self.status()["status"] == "online", "both cores healthy", WHOLE_SECONDS)
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float, *, every: float = 0.2) -> float:
+    """Wait for a condition; return how long it took, in seconds."""
+    begun = time.monotonic()
+    why = "it was never true"
+    while time.monotonic() - begun < seconds:
+        try:
+            if condition():
+                return time.monotonic() - begun
+        except Problem as problem:
+            why = str(problem)
+        time.sleep(every)
+    raise Problem(f"not within {seconds:.0f} s: {what}", why=why, todo="make status")

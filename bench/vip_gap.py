@@ -1,0 +1,78 @@
+"""T1 and T2: how long nobody gets in when the holder is lost, and when it gives way."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable
+
+from bench.figures import Figure
+from bench.pair import Pair, until
+from bench.probe import Prober
+
+ADVERT_SECONDS = 0.01
+ADVERTS_MISSED = 7
+LOST_MEDIAN_MS, LOST_MAX_MS = 80, 110
+PLANNED_MEDIAN_MS, PLANNED_MAX_MS = 5, 20
+# A planned move is over within the interval that is fine enough for a loss.
+LOST_INTERVAL_SECONDS, PLANNED_INTERVAL_SECONDS = 0.005, 0.001
+SETTLE_SECONDS = 1.0
+
+
+def measure(pair: Pair, repeats: int) -> list[Figure]:
+    """Kill and switch `repeats` times each; the moment is random within one advert."""
+    reference = ADVERTS_MISSED * ADVERT_SECONDS * 1000
+    lost = [_gap(pair, _kill, LOST_INTERVAL_SECONDS) for _ in range(repeats)]
+    planned = [_gap(pair, _switch, PLANNED_INTERVAL_SECONDS) for _ in range(repeats)]
+    return [
+        _figure(
+            "T1 VIP gap, host lost",
+            lost,
+            reference,
+            "7 adverts of 10 ms",
+            (LOST_MEDIAN_MS, LOST_MAX_MS),
+        ),
+        _figure(
+            "T2 VIP gap, planned",
+            planned,
+            ADVERT_SECONDS * 1000,
+            "an advert",
+            (PLANNED_MEDIAN_MS, PLANNED_MAX_MS),
+        ),
+    ]
+
+
+def _gap(pair: Pair, fault: Callable[[Pair, str], None], interval_seconds: float) -> float:
+    pair.wait_whole()
+    holder = pair.holder()
+    with Prober(pair.vip, interval_seconds) as prober:
+        time.sleep(SETTLE_SECONDS + random.uniform(0, ADVERT_SECONDS))  # noqa: S311 - no secret
+        fault(pair, holder)
+        time.sleep(SETTLE_SECONDS)
+    pair.cores[holder].start()
+    until(lambda: pair.holder() != holder, "the other core holds the address", 30)
+    return prober.gap() * 1000
+
+
+def _kill(pair: Pair, holder: str) -> None:
+    pair.cores[holder].kill()
+
+
+def _switch(pair: Pair, holder: str) -> None:
+    # What keepalived sees in a planned switch, without the rest of it.
+    pair.cores[holder].run("systemctl stop keepalived && systemctl start keepalived")
+
+
+def _figure(
+    name: str, gaps: list[float], reference: float, meaning: str, limits: tuple[int, int]
+) -> Figure:
+    median, worst = statistics.median(gaps), max(gaps)
+    return Figure(
+        name=name,
+        value=f"median {median:.0f} ms, max {worst:.0f} ms of {len(gaps)}",
+        reference=f"{reference:.0f} ms, {meaning}",
+        ratio=median / reference,
+        target=f"median ≤ {limits[0]} ms, max ≤ {limits[1]} ms",
+        reached=median <= limits[0] and worst <= limits[1],
+    )

@@ -1,0 +1,3 @@
+"""One package for each system we talk to."""
+
+from __future__ import annotations

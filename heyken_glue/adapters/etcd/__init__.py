@@ -1,0 +1,3 @@
+"""The store that keeps the epoch."""
+
+from __future__ import annotations

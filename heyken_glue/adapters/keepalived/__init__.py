@@ -1,0 +1,3 @@
+"""The daemon that owns the virtual address."""
+
+from __future__ import annotations

@@ -1,0 +1,184 @@
+"""Ollama's HTTP interface, as much of it as we use (docs.ollama.com/api).
+
+Errors: TransientError when Ollama does not answer, is busy or breaks off; PermanentError when it
+refuses (no such model, nonsense in the request).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import aiohttp
+
+from heyken_glue import errors
+from heyken_glue.adapters.ollama.models import ChatMessage, LoadedModel, StoredModel, Timeouts
+from heyken_glue.runtime import http
+
+_OK = 200
+_ERROR_BODY_SECONDS = 2.0
+_NO_TOTAL = aiohttp.ClientTimeout(total=None)
+
+
+class OllamaClient:
+    """Talks to one Ollama; the session belongs to the caller."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self._url = session, url.rstrip("/")
+
+    async def version(self, *, timeout_seconds: float = 2.0) -> str:
+        """Return the version, the cheapest proof that the server answers."""
+        return str((await self._get("/api/version", timeout_seconds)).get("version", ""))
+
+    async def stored_models(self, *, timeout_seconds: float = 2.0) -> tuple[StoredModel, ...]:
+        """Return what is on disk."""
+        content = await self._get("/api/tags", timeout_seconds)
+        return tuple(
+            StoredModel(name=_text(entry, "name"), digest=_text(entry, "digest"))
+            for entry in _entries(content)
+        )
+
+    async def loaded_models(self, *, timeout_seconds: float = 2.0) -> tuple[LoadedModel, ...]:
+        """Return what is in memory."""
+        content = await self._get("/api/ps", timeout_seconds)
+        return tuple(
+            LoadedModel(
+                name=_text(entry, "name"),
+                digest=_text(entry, "digest"),
+                size_bytes=int(entry.get("size", 0)),
+                vram_bytes=int(entry.get("size_vram", 0)),
+            )
+            for entry in _entries(content)
+        )
+
+    async def generate_one_token(self, model: str, *, timeout_seconds: float) -> None:
+        """Let the model produce one token; returns only if it did.
+
+        No load-time option is set, so that Ollama uses the runner that production uses.
+        """
+        body = {
+            "model": model,
+            "prompt": "1",
+            "stream": False,
+            "raw": True,
+            "keep_alive": -1,
+            "options": {"num_predict": 1},
+        }
+        answer = await http.request_json(
+            self._session,
+            "POST",
+            f"{self._url}/api/generate",
+            body=body,
+            timeout_seconds=timeout_seconds,
+        )
+        if answer.get("done") is not True:
+            raise errors.TransientError("The model ended without an answer", against=self._url)
+
+    async def chat(
+        self,
+        model: str,
+        messages: Sequence[ChatMessage],
+        *,
+        timeouts: Timeouts,
+        options: Mapping[str, object] | None = None,
+    ) -> AsyncGenerator[str, None]:
+        """Yield pieces of the answer as they come; closing the iterator stops the model.
+
+        Ends normally only after `done: true`; an `error` line, a cut and silence are errors.
+        """
+        body = {
+            "model": model,
+            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "stream": True,
+            "think": False,
+            "keep_alive": -1,
+            **({"options": dict(options)} if options else {}),
+        }
+        done = False
+        async with aclosing(self._lines("/api/chat", body, timeouts)) as lines:
+            async for line in lines:
+                piece = _text(line.get("message") or {}, "content", default="")
+                if piece:
+                    yield piece
+                done = done or line.get("done") is True
+        if done:
+            return
+        raise errors.TransientError("The answer broke off before its end", against=self._url)
+
+    async def _get(self, path: str, timeout_seconds: float) -> dict[str, Any]:
+        return await http.request_json(
+            self._session, "GET", self._url + path, timeout_seconds=timeout_seconds
+        )
+
+    async def _lines(
+        self, path: str, body: object, timeouts: Timeouts
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        url, loop = self._url + path, asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeouts.first_token) as limit:
+                first_by = limit.when()
+                # the time of a whole answer is the caller's matter; here only silence counts
+                answer = await self._session.post(url, json=body, timeout=_NO_TOTAL)
+            try:
+                await _refuse_errors(answer)
+                by = first_by
+                while raw := await _line(answer, by):
+                    yield _decode(raw, url)
+                    by = loop.time() + timeouts.gap
+            finally:
+                answer.close()
+        except TimeoutError as error:
+            raise errors.TransientError("The model went silent", against=url) from error
+        except (aiohttp.ClientError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise errors.TransientError(
+                f"The model server failed: {reason}", against=url
+            ) from error
+
+
+async def _line(answer: aiohttp.ClientResponse, by: float | None) -> bytes:
+    async with asyncio.timeout_at(by):
+        return await answer.content.readline()
+
+
+async def _refuse_errors(answer: aiohttp.ClientResponse) -> None:
+    if answer.status == _OK:
+        return
+    async with asyncio.timeout(_ERROR_BODY_SECONDS):
+        text = await answer.text(errors="replace")
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    raise http.refusal(answer, content if isinstance(content, dict) else {})
+
+
+def _decode(raw: bytes, url: str) -> dict[str, Any]:
+    try:
+        line = json.loads(raw)
+    except ValueError as error:
+        raise errors.TransientError("The answer broke off within a line", against=url) from error
+    if not isinstance(line, dict):
+        raise errors.PermanentError("The answer holds something that is no object", against=url)
+    if "error" in line:
+        raise errors.TransientError(f"The model failed: {line['error']}", against=url)
+    return line
+
+
+def _entries(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    entries = content.get("models")
+    if entries is None:
+        return []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise errors.PermanentError("Ollama's list of models has an unknown shape")
+    return entries
+
+
+def _text(entry: Mapping[str, Any], key: str, *, default: str | None = None) -> str:
+    value = entry.get(key, default)
+    if not isinstance(value, str):
+        raise errors.PermanentError(f"Ollama's answer has no text {key!r}")
+    return value

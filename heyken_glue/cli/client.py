@@ -1,0 +1,95 @@
+"""The client file: where the deployment is, which CA it has, and the token. For its owner only."""
+
+from __future__ import annotations
+
+import pathlib
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from heyken_glue.cli.output import EXIT_CONFIG, CliProblem
+from heyken_glue.texts import Text
+from heyken_glue.texts import text as _
+
+VARIABLE = "HEYKEN_CLIENT_FILE"
+DEFAULT_FILE = pathlib.Path(".config/heyken/client.toml")
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+TEXT_KEYS = ("deployment", "url", "ca_file", "token")
+
+
+@dataclass(frozen=True)
+class ClientFile:
+    """What the command line knows of a deployment; `cores` maps names to their own addresses."""
+
+    deployment: str
+    url: str
+    ca_file: pathlib.Path
+    token: str
+    cores: Mapping[str, str]
+
+
+def load(environ: Mapping[str, str]) -> ClientFile:
+    """Read the client file, or raise CliProblem with exit code 78."""
+    named = environ.get(VARIABLE)
+    path = pathlib.Path(named) if named else pathlib.Path(environ.get("HOME", "/")) / DEFAULT_FILE
+    _refuse_open_file(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _problem(_("The client file {path} cannot be read: {error}.", path=path,
+                         error=error)) from None  # fmt: skip
+    return _parse(content, path)
+
+
+def _refuse_open_file(path: pathlib.Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise _problem(
+            _("There is no client file at {path} ({error}).", path=path, error=error.strerror)
+        ) from None
+    if mode & OTHERS:
+        raise CliProblem(
+            _(
+                "The client file {path} holds a token, and others may open it (mode {mode}).",
+                path=path,
+                mode=oct(stat.S_IMODE(mode))[2:],
+            ),
+            _("Run: chmod 600 {path}", path=path),
+            exit_code=EXIT_CONFIG,
+        )
+
+
+def _parse(content: Mapping[str, Any], path: pathlib.Path) -> ClientFile:
+    wrong = [key for key in TEXT_KEYS if not isinstance(content.get(key), str) or not content[key]]
+    cores = content.get("cores", {})
+    if not isinstance(cores, dict) or not all(isinstance(url, str) for url in cores.values()):
+        wrong.append("cores")
+        cores = {}
+    wrong.extend(key for key in content if key not in (*TEXT_KEYS, "cores"))
+    urls = {"url": content.get("url"), **cores}
+    wrong.extend(
+        key for key, url in urls.items() if key not in wrong and not str(url).startswith("https://")
+    )
+    if wrong:
+        raise _problem(
+            _("The client file {path} is not right in: {keys}.", path=path, keys=", ".join(wrong))
+        )
+    ca_file = pathlib.Path(content["ca_file"])
+    if not ca_file.is_file():
+        raise _problem(
+            _("The CA certificate {ca_file} that the client file names is not there.",
+              ca_file=ca_file)
+        )  # fmt: skip
+    return ClientFile(content["deployment"], content["url"], ca_file, content["token"], cores)
+
+
+def _problem(what: Text) -> CliProblem:
+    todo = _(
+        "Deploying writes this file: run `make deploy`, or copy the file from where it was run, "
+        "or name another one in {variable}.",
+        variable=VARIABLE,
+    )
+    return CliProblem(what, todo, exit_code=EXIT_CONFIG)

@@ -1,0 +1,3 @@
+"""Values and rules: pure, without I/O and without a clock."""
+
+from __future__ import annotations

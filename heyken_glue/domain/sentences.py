@@ -1,0 +1,116 @@
+"""Sentences about the pair, in both languages at once: they travel from host to host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """The same statement in English and in Polish."""
+
+    en: str
+    pl: str
+
+    def in_language(self, language: str) -> str:
+        """Return the text for `language`; English for all but Polish."""
+        return self.pl if language == "pl" else self.en
+
+
+NOTHING = Sentence("", "")
+
+_TABLE: Mapping[str, Sentence] = {
+    "process_ok": Sentence("{unit} runs", "{unit} działa"),
+    "process_none": Sentence("{unit} has no process", "{unit} nie ma żadnego procesu"),
+    "process_stopped": Sentence(
+        "process {pid} ({command}) of {unit} is stopped (state {state})",
+        "proces {pid} ({command}) usługi {unit} jest zatrzymany (stan {state})",
+    ),
+    "models_ok": Sentence("every model has its digest", "każdy model ma właściwą sumę"),
+    "models_silent": Sentence("Ollama does not answer: {error}", "Ollama nie odpowiada: {error}"),
+    "model_missing": Sentence("model {model} is missing", "brakuje modelu {model}"),
+    "model_wrong": Sentence(
+        "model {model} has digest {found}, expected {expected}",
+        "model {model} ma sumę {found}, a powinien mieć {expected}",
+    ),
+    "disk_ok": Sentence("{free} MiB are free on disk", "na dysku jest {free} MiB wolnego"),
+    "disk_full": Sentence(
+        "only {free} MiB are free on disk, {least} are needed",
+        "na dysku jest tylko {free} MiB wolnego, potrzeba {least}",
+    ),
+    "disk_unreadable": Sentence(
+        "the free space cannot be read: {error}", "nie można odczytać wolnego miejsca: {error}"
+    ),
+    "probe_ok": Sentence("the model answers", "model odpowiada"),
+    "probe_waits": Sentence("the model was not asked yet", "model nie był jeszcze pytany"),
+    "probe_failed": Sentence(
+        "the model did not answer {times} times in a row: {error}",
+        "model nie odpowiedział {times} razy z rzędu: {error}",
+    ),
+    "capable": Sentence("{core} can answer with {model}", "{core} może odpowiadać, model {model}"),
+    "not_capable": Sentence("{core} cannot answer: {why}", "{core} nie może odpowiadać: {why}"),
+    "recovering": Sentence(
+        "{core} is coming back: {done} of {needed} good looks",
+        "{core} wraca: {done} z {needed} dobrych sprawdzeń",
+    ),
+    "not_looked": Sentence("{core} was not checked yet", "{core} nie był jeszcze sprawdzany"),
+    "silent": Sentence("{core} does not answer", "{core} nie odpowiada"),
+    "unknown_core": Sentence(
+        "there is no core {core}; the cores are {known}",
+        "nie ma rdzenia {core}; rdzenie to {known}",
+    ),
+    "peer_stale": Sentence(
+        "{core} has not been heard for {seconds} s", "{core} nie odzywa się od {seconds} s"
+    ),
+    "peer_stepping_down": Sentence(
+        "{core} is handing over itself", "{core} sam właśnie oddaje adres"
+    ),
+    "already_stepping_down": Sentence("a switch is under way already", "przełączenie już trwa"),
+    "cooldown": Sentence(
+        "the last switch was {ago} s ago; wait {wait} s more, or force it",
+        "ostatnie przełączenie było {ago} s temu; poczekaj jeszcze {wait} s albo je wymuś",
+    ),
+    "health_silent": Sentence(
+        "the health unit of this core does not answer ({error})",
+        "usługa health tego rdzenia nie odpowiada ({error})",
+    ),
+    "no_holder": Sentence(
+        "no core holds the address now, so none can hand it over",
+        "żaden rdzeń nie ma teraz adresu, więc nie ma kto go oddać",
+    ),
+    "not_taken_over": Sentence(
+        "{core} has not taken the address over in {seconds} s",
+        "{core} nie przejął adresu w ciągu {seconds} s",
+    ),
+    "no_chat": Sentence(
+        "Rocket.Chat is not part of this deployment", "to wdrożenie nie ma Rocket.Chat"
+    ),
+    "assistant_silent": Sentence(
+        "the unit assistant of this core does not answer",
+        "usługa assistant tego rdzenia nie odpowiada",
+    ),
+    "first_start": Sentence("first start of the pair", "pierwsze uruchomienie pary"),
+    "took_from_healthy": Sentence(
+        "{core} no longer announces the address though it can answer",
+        "{core} przestał ogłaszać adres, choć może odpowiadać",
+    ),
+    "asked_for": Sentence("switch asked for by {who}", "przełączenie na życzenie: {who}"),
+    "nobody_known": Sentence(
+        "it is not known which core holds the address",
+        "nie wiadomo, który rdzeń ma adres",
+    ),
+}
+
+
+def say(key: str, **values: object) -> Sentence:
+    """Fill in a sentence; a value that is a Sentence itself is taken in each language."""
+    form = _TABLE[key]
+    english = {k: v.en if isinstance(v, Sentence) else v for k, v in values.items()}
+    polish = {k: v.pl if isinstance(v, Sentence) else v for k, v in values.items()}
+    return Sentence(form.en.format(**english), form.pl.format(**polish))
+
+
+def join(sentences: list[Sentence]) -> Sentence:
+    """Put several reasons into one sentence."""
+    return Sentence("; ".join(s.en for s in sentences), "; ".join(s.pl for s in sentences))

@@ -1,0 +1,144 @@
+"""What people are told about the pair, built from values."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from heyken_glue.domain.sentences import NOTHING, Sentence, say
+from heyken_glue.domain.switching import Cause, Vrrp
+
+
+class CoreHealth(enum.StrEnum):
+    """The state of a core; `error` means that its health unit does not answer."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class CoreView:
+    """One core, as the answering core knows it; `last_check` is 0 if it was never heard."""
+
+    core_id: int
+    name: str
+    health: CoreHealth
+    last_check: float
+    sentence: Sentence
+    vrrp: Vrrp
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the address since when and why; `epoch` is None while etcd is away."""
+
+    core_id: int
+    since: float
+    cause: Cause
+    reason: Sentence = NOTHING
+    requested_by: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Whether the answering core's assistant is connected to the chat server, and why not."""
+
+    connected: bool
+    reason: Sentence = NOTHING
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Everything that `/status` is built from."""
+
+    deployment: str
+    environment: str
+    stand_ins: tuple[str, ...]
+    version: str
+    vip: str
+    cores: tuple[CoreView, ...]
+    holder: Holder | None
+    witness_reachable: bool
+    dropped_events: int
+    chat: Chat | None = None
+
+
+def active_core(cores: tuple[CoreView, ...]) -> int | None:
+    """Return the core that announces the address, if it is exactly one."""
+    masters = [core.core_id for core in cores if core.vrrp is Vrrp.MASTER]
+    return masters[0] if len(masters) == 1 else None
+
+
+def overall(pair: Pair) -> str:
+    """Say `online`, `degraded` (answers, but something is not well) or `offline` (no answers)."""
+    active = active_core(pair.cores)
+    healthy = {core.core_id for core in pair.cores if core.health is CoreHealth.HEALTHY}
+    if active is None or active not in healthy:
+        return "offline"
+    chat_works = pair.chat is None or pair.chat.connected
+    whole = len(healthy) == len(pair.cores) and pair.witness_reachable and chat_works
+    return "online" if whole else "degraded"
+
+
+def status_body(pair: Pair, *, language: str) -> dict[str, Any]:
+    """Return the JSON that `/status` answers."""
+    active = active_core(pair.cores)
+    # what is recorded about another holder than the one seen now is history, not the reason
+    holder = pair.holder if pair.holder is not None and pair.holder.core_id == active else None
+    reason = holder.reason if holder is not None else NOTHING
+    if active is None:
+        reason = say("nobody_known")
+    return {
+        "status": overall(pair),
+        "active_core": active,
+        "rocketchat_connected": pair.chat is not None and pair.chat.connected,
+        "rocketchat": {"part": pair.chat is not None, "reason": _chat_reason(pair, language)},
+        "holder": next((core.name for core in pair.cores if core.core_id == active), None),
+        "since": holder.since if holder is not None else None,
+        "reason": reason.in_language(language),
+        "cause": (holder.cause if holder is not None else Cause.UNKNOWN).value,
+        "epoch": holder.epoch if holder is not None else None,
+        "vip": pair.vip,
+        "deployment": {
+            "name": pair.deployment,
+            "environment": pair.environment,
+            "stand_ins": list(pair.stand_ins),
+        },
+        "version": pair.version,
+        "witness": {"reachable": pair.witness_reachable},
+        "cores": {
+            str(core.core_id): {
+                "name": core.name,
+                "status": core.health.value,
+                "last_check": core.last_check,
+                "sentence": core.sentence.in_language(language),
+                "vrrp": core.vrrp.value,
+            }
+            for core in pair.cores
+        },
+        "dropped_events": pair.dropped_events,
+    }
+
+
+def _chat_reason(pair: Pair, language: str) -> str:
+    return pair.chat.reason.in_language(language) if pair.chat is not None else ""
+
+
+def system_status(cores: tuple[CoreView, ...]) -> Mapping[str, Any]:
+    """Return the content of `system_status.json`."""
+    return {
+        "active_core": active_core(cores),
+        "cores": {str(core.core_id): _core_entry(core) for core in cores},
+    }
+
+
+def _core_entry(core: CoreView) -> dict[str, Any]:
+    entry: dict[str, Any] = {"status": core.health.value, "last_check": core.last_check}
+    if core.health is not CoreHealth.HEALTHY:
+        entry["error"] = core.sentence.en
+    return entry

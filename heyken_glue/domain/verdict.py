@@ -1,0 +1,189 @@
+"""The health verdict of a core: from checks to a sentence, and from verdicts to the track file."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from heyken_glue.domain.checks import Check
+from heyken_glue.domain.sentences import NOTHING, Sentence, join, say
+
+STEP_DOWN_SECONDS = 5.0
+LINGER_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """Falls at the first bad look, comes back only after several good ones in a row."""
+
+    capable: bool = False
+    good_looks: int = 0
+
+    def after(self, *, good: bool, recover_looks: int) -> Steadiness:
+        """Return the state after one more look."""
+        if not good:
+            return Steadiness()
+        looks = self.good_looks + 1
+        return Steadiness(self.capable or looks >= recover_looks, looks)
+
+
+class Phase(enum.StrEnum):
+    """Where a planned hand-over stands."""
+
+    IDLE = "idle"
+    ASKED = "asked"
+    LINGERING = "lingering"
+
+
+@dataclass(frozen=True)
+class StepDown:
+    """A planned hand-over, as the core that hands over sees it."""
+
+    phase: Phase = Phase.IDLE
+    since: float = 0.0
+    reason: Sentence = NOTHING
+    requested_by: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Tell whether this core keeps away from the address now."""
+        return self.phase is not Phase.IDLE
+
+    def advance(self, now: float, *, peer_holds: bool) -> StepDown:
+        """Go on: until the peer holds the address or 5 s passed, then 2 s more, then idle."""
+        if self.phase is Phase.ASKED and (peer_holds or now - self.since >= STEP_DOWN_SECONDS):
+            return StepDown(Phase.LINGERING, now, self.reason, self.requested_by)
+        if self.phase is Phase.LINGERING and now - self.since >= LINGER_SECONDS:
+            return StepDown()
+        return self
+
+
+@dataclass(frozen=True)
+class PeerView:
+    """What this core knows about the other one; `age_seconds` since its last answer."""
+
+    core_id: int
+    name: str
+    capable: bool
+    age_seconds: float
+    sentence: Sentence
+    stepping_down: bool = False
+
+    def counts(self, *, stale_seconds: float) -> bool:
+        """Tell whether the peer is known to be able to answer, by a recent answer of its own."""
+        return self.capable and not self.stepping_down and self.age_seconds <= stale_seconds
+
+
+def track_value(*, stepping_down: bool, capable: bool, peer_counts: bool) -> int:
+    """Return what keepalived is told: 1 gives the address up, 0 keeps or takes it.
+
+    A core that cannot answer keeps the address while the other is not known to be better: it then
+    says why it cannot answer, which is more than silence.
+    """
+    if stepping_down:
+        return 1
+    if capable:
+        return 0
+    return 1 if peer_counts else 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the health unit says about its core."""
+
+    core_id: int
+    capable: bool
+    sentence: Sentence
+    checks: tuple[Check, ...]
+    time: float
+    step_down: StepDown = StepDown()
+    peer: PeerView | None = None
+
+    def to_body(self) -> dict[str, Any]:
+        """Return the JSON that `/verdict` answers."""
+        return {
+            "core_id": self.core_id,
+            "capable": self.capable,
+            "sentence": self.sentence.en,
+            "sentence_pl": self.sentence.pl,
+            "checks": [
+                {"name": c.name, "ok": c.ok, "detail": c.detail.en, "detail_pl": c.detail.pl}
+                for c in self.checks
+            ],
+            "time": self.time,
+            "stepping_down": self.step_down.active,
+            "step_down": {
+                "reason": self.step_down.reason.en,
+                "reason_pl": self.step_down.reason.pl,
+                "requested_by": self.step_down.requested_by,
+            }
+            if self.step_down.active
+            else None,
+            "peer": _peer_body(self.peer),
+        }
+
+
+def judge(
+    *, core: str, model: str, checks: tuple[Check, ...], steady: Steadiness, recover_looks: int
+) -> Sentence:
+    """Say in one sentence whether the core can answer, and why not; the process comes first."""
+    failed = [check.detail for check in checks if not check.ok]
+    if checks and not checks[0].ok:
+        failed = failed[:1]  # without its process all else fails too, and that would hide the cause
+    if failed:
+        return say("not_capable", core=core, why=join(failed))
+    if not checks:
+        return say("not_looked", core=core)
+    if not steady.capable:
+        return say("recovering", core=core, done=steady.good_looks, needed=recover_looks)
+    return say("capable", core=core, model=model)
+
+
+@dataclass(frozen=True)
+class VerdictAnswer:
+    """A verdict as another unit or host receives it."""
+
+    capable: bool
+    sentence: Sentence
+    time: float
+    stepping_down: bool
+    step_down_reason: Sentence
+    requested_by: str
+
+
+def parse_verdict(body: Mapping[str, Any]) -> VerdictAnswer:
+    """Read the JSON of `/verdict`; ValueError when it is something else."""
+    try:
+        step_down = body.get("step_down") or {}
+        return VerdictAnswer(
+            capable=_flag(body["capable"]),
+            sentence=Sentence(str(body["sentence"]), str(body["sentence_pl"])),
+            time=float(body["time"]),
+            stepping_down=_flag(body["stepping_down"]),
+            step_down_reason=Sentence(
+                str(step_down.get("reason", "")), str(step_down.get("reason_pl", ""))
+            ),
+            requested_by=str(step_down.get("requested_by", "")),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no verdict: {error!r}") from error
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _peer_body(peer: PeerView | None) -> dict[str, Any] | None:
+    if peer is None:
+        return None
+    return {
+        "core_id": peer.core_id,
+        "capable": peer.capable,
+        "age_seconds": round(peer.age_seconds, 3),
+        "sentence": peer.sentence.en,
+        "sentence_pl": peer.sentence.pl,
+    }

@@ -1,0 +1,272 @@
+"""Answers in the making: their events, the readers that follow them, and the store that holds them.
+
+An answer is produced by a task of its own, independent of whoever reads it, so a reader may leave
+and come back. When nobody has read for the grace period the producer is cancelled, which stops the
+model. Finished answers stay for a while, bounded by age, number and size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from heyken_glue import logs
+from heyken_glue.domain.messages import State, step
+from heyken_glue.gateway.problems import Failure
+from heyken_glue.texts import text as _
+
+CANCELLED = Failure(
+    503,
+    "cancelled",
+    _(
+        "The answer was stopped before its end, because nobody read it or this core is going "
+        "down. Ask again."
+    ),
+    {"Retry-After": "1"},
+)
+log = logs.get(__name__)
+Producer = Callable[["Answer"], Coroutine[Any, Any, None]]
+Observer = Callable[["Answer"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of an answer and its frame on the wire, encoded once for all readers."""
+
+    number: int
+    name: str
+    data: Mapping[str, Any]
+    frame: bytes
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asked: a name for the records, the token's digest that owns the answer, a language."""
+
+    name: str
+    owner: str
+    language: str
+
+
+class Answer:
+    """The growing list of an answer's events, and whoever waits for the next one."""
+
+    def __init__(
+        self,
+        answer_id: str,
+        asker: Asker,
+        *,
+        clock: Callable[[], float],
+        observer: Observer,
+    ) -> None:
+        self.id = answer_id
+        self.asker = asker
+        self.state = State.RECEIVED
+        self.started_at = clock()
+        self.last_token_at: float | None = None
+        self.finished_at: float | None = None
+        self.failure: Failure | None = None
+        self.events: list[Event] = []
+        self.size_bytes = 0
+        self.tokens = 0
+        self.text_length = 0
+        self.readers = 0
+        self._clock = clock
+        self._observer = observer
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._abandonment: asyncio.TimerHandle | None = None
+
+    def move(self, state: State) -> None:
+        """Go on to the next state of a message's life, and let the observer know."""
+        self.state = step(self.state, state)
+        self._observer(self)
+
+    def delivered(self) -> None:
+        """Note that a reader got all of it; later readers change nothing."""
+        if self.state is State.ANSWERED:
+            self.move(State.DELIVERED)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further event will come."""
+        return self.finished_at is not None
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(event.data["text"] for event in self.events if event.name == "token")
+
+    def append(self, name: str, data: Mapping[str, Any]) -> None:
+        """Add an event and wake the readers."""
+        number = len(self.events)
+        payload = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        frame = f"id: {self.id}:{number}\nevent: {name}\ndata: {payload}\n\n".encode(
+            errors="replace"
+        )
+        self.events.append(Event(number, name, data, frame))
+        self.size_bytes += len(frame)
+        self._wake()
+
+    def append_token(self, text: str) -> None:
+        """Add a piece of the answer's text."""
+        self.last_token_at = self._clock()
+        self.tokens += 1
+        self.text_length += len(text)
+        self.append("token", {"text": text})
+
+    def finish(self, reason: str) -> None:
+        """End the answer well."""
+        self.finished_at = self._clock()
+        self.move(State.ANSWERED)
+        self.append(
+            "done",
+            {
+                "text_length": self.text_length,
+                "tokens": self.tokens,
+                "duration_seconds": round(self.finished_at - self.started_at, 3),
+                "reason": reason,
+            },
+        )
+
+    def fail(self, failure: Failure) -> None:
+        """End the answer with an error."""
+        self.failure = failure
+        self.finished_at = self._clock()
+        self.move(State.FAILED)
+        text = failure.text.render(self.asker.language)
+        self.append("error", {"error": text, "code": failure.code})
+
+    async def wait_beyond(self, number: int) -> None:
+        """Return as soon as there are more than `number` events, or there will be no more."""
+        while len(self.events) <= number and not self.finished:
+            await self._changed.wait()
+
+    def run(self, producer: Producer) -> asyncio.Task[None]:
+        """Start the task that makes the events."""
+        self._task = asyncio.create_task(producer(self), name=f"answer-{self.id}")
+        return self._task
+
+    def cancel(self) -> None:
+        """Stop the producer, and with it the model's work."""
+        if self._task is not None:
+            self._task.cancel()
+
+    @contextlib.contextmanager
+    def reading(self, *, grace_seconds: float) -> Iterator[None]:
+        """Count a reader; the last one to leave starts the grace period after which it is over."""
+        self.readers += 1
+        if self._abandonment is not None:
+            self._abandonment.cancel()
+            self._abandonment = None
+        try:
+            yield
+        finally:
+            self.readers -= 1
+            if self.readers == 0 and not self.finished:
+                loop = asyncio.get_running_loop()
+                self._abandonment = loop.call_later(grace_seconds, self.cancel)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        if not self.finished:
+            self._changed = asyncio.Event()
+
+
+@dataclass(frozen=True)
+class StoreLimits:
+    """How much the store keeps, and how many answers may be in the making."""
+
+    concurrent_max: int
+    keep_seconds: float
+    abandon_seconds: float = 10.0
+    kept_max: int = 512
+    kept_bytes_max: int = 32 * 1024 * 1024
+
+
+class TooManyAnswersError(Exception):
+    """As many answers as allowed are in the making."""
+
+
+class AnswerStore:
+    """All answers this process makes or remembers."""
+
+    def __init__(
+        self, limits: StoreLimits, *, clock: Callable[[], float], observer: Observer
+    ) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._observer = observer
+        self._answers: dict[str, Answer] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, producer: Producer, asker: Asker) -> Answer:
+        """Begin an answer; raises TooManyAnswersError when the limit is reached."""
+        if len(self._running) >= self.limits.concurrent_max:
+            raise TooManyAnswersError
+        self._forget()
+        answer = Answer(secrets.token_hex(12), asker, clock=self._clock, observer=self._observer)
+        self._answers[answer.id] = answer
+        answer.move(State.ACCEPTED)
+        task = answer.run(producer)
+        self._running[answer.id] = task
+        task.add_done_callback(lambda ended: self._ended(answer, ended))
+        return answer
+
+    def find(self, answer_id: str, *, owner: str) -> Answer | None:
+        """Return the answer if it is still known and belongs to `owner`."""
+        self._forget()
+        answer = self._answers.get(answer_id)
+        return answer if answer is not None and answer.asker.owner == owner else None
+
+    def reading(
+        self, answer: Answer, *, resumable: bool = True
+    ) -> contextlib.AbstractContextManager[None]:
+        """Count a reader of `answer` for as long as the context lasts.
+
+        A reader that cannot come back takes the answer with it at once.
+        """
+        return answer.reading(grace_seconds=self.limits.abandon_seconds if resumable else 0.0)
+
+    def load(self) -> dict[str, Any]:
+        """Return how busy the store is: number, age of the oldest, time since the last token."""
+        now = self._clock()
+        running = [self._answers[key] for key in self._running if key in self._answers]
+        tokens = [answer.last_token_at for answer in running if answer.last_token_at is not None]
+        oldest = min((answer.started_at for answer in running), default=now)
+        return {
+            "answers": len(running),
+            "oldest_seconds": round(now - oldest, 3),
+            "last_token_seconds": round(now - max(tokens), 3) if tokens else None,
+        }
+
+    async def close(self) -> None:
+        """Cancel what is in the making and wait for it."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, answer: Answer, task: asyncio.Task[None]) -> None:
+        self._running.pop(answer.id, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("answer_crashed", id=answer.id, exc_info=task.exception())
+        if not answer.finished:  # whatever happened, no reader may wait for ever
+            answer.fail(CANCELLED)
+
+    def _forget(self) -> None:
+        """Drop finished answers that are too old, or the oldest of too many."""
+        finished = [answer for answer in self._answers.values() if answer.finished_at is not None]
+        horizon = self._clock() - self.limits.keep_seconds
+        size = sum(answer.size_bytes for answer in finished)
+        excess = len(finished) - self.limits.kept_max
+        for index, answer in enumerate(finished):
+            too_old = answer.finished_at is not None and answer.finished_at < horizon
+            if too_old or index < excess or size > self.limits.kept_bytes_max:
+                del self._answers[answer.id]
+                size -= answer.size_bytes

@@ -1,0 +1,95 @@
+"""Composition of the doors: which routes are behind which listener."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from heyken_glue.gateway.answers import AnswerStore
+from heyken_glue.gateway.auth import Doorkeeper
+from heyken_glue.gateway.bodies import BodyReader
+from heyken_glue.gateway.chat import ChatDoor
+from heyken_glue.gateway.control import ControlDoor
+from heyken_glue.gateway.forward import Forwarder
+from heyken_glue.gateway.middleware import sign, surrounding
+from heyken_glue.gateway.peer import PeerDoor
+from heyken_glue.gateway.ports import Unit
+from heyken_glue.gateway.producer import Kitchen
+from heyken_glue.gateway.streams import StreamTimes
+
+# JSON may write one byte of text as six (\u0000): four times the message is what people need
+BODY_PER_MESSAGE = 4
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes and times of the doors."""
+
+    message_bytes_max: int
+    body_timeout_seconds: float = 10.0
+
+    @property
+    def body_bytes_max(self) -> int:
+        """The largest body that is read at all."""
+        return self.message_bytes_max * BODY_PER_MESSAGE
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Everything the doors of one core are made of."""
+
+    language: str
+    core_ids: tuple[int, ...]
+    peers: frozenset[str]
+    doorkeeper: Doorkeeper
+    store: AnswerStore
+    kitchen: Kitchen
+    health: Unit
+    core_manager: Unit
+    limits: Limits
+    times: StreamTimes
+
+    def public_app(self) -> web.Application:
+        """Return what listens on TLS: chat, control, and the peer's routes."""
+        bodies, chat = self._bodies(), self._chat()
+        core_manager = Forwarder("core-manager", self.core_manager)
+        control = ControlDoor(
+            self.doorkeeper, bodies, core_manager, self.core_ids, self.limits.message_bytes_max
+        )
+        peer = PeerDoor(self.peers, bodies, Forwarder("health", self.health), core_manager)
+        app = self._application()
+        app.on_response_prepare.append(sign)
+        app.add_routes([*chat.routes(), *control.routes(), *peer.routes()])
+        return app
+
+    def local_app(self) -> web.Application:
+        """Return what the host's other units may ask: an answer, and how busy the gateway is."""
+
+        async def load(_request: web.Request) -> web.StreamResponse:
+            return web.json_response(self.store.load())
+
+        app = self._application()
+        app.add_routes([web.get("/load", load), *self._chat().local_routes()])
+        return app
+
+    def _application(self) -> web.Application:
+        return web.Application(
+            middlewares=[surrounding(self.language)], client_max_size=self.limits.body_bytes_max
+        )
+
+    def _bodies(self) -> BodyReader:
+        return BodyReader(
+            limit_bytes=self.limits.body_bytes_max,
+            timeout_seconds=self.limits.body_timeout_seconds,
+        )
+
+    def _chat(self) -> ChatDoor:
+        return ChatDoor(
+            self.doorkeeper,
+            self._bodies(),
+            self.store,
+            self.kitchen,
+            self.times,
+            self.limits.message_bytes_max,
+        )

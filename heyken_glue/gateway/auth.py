@@ -1,0 +1,85 @@
+"""Who is asking: bearer tokens, known only by their SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from heyken_glue.gateway.problems import Problem
+from heyken_glue.texts import Text
+from heyken_glue.texts import text as _
+
+TOKEN_LENGTH_MAX = 512
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A known token: its name, its SHA-256 in hex, what it may do."""
+
+    name: str
+    sha256: str
+    scopes: frozenset[str]
+
+
+CALLER = web.RequestKey("caller", Caller)
+
+
+class Doorkeeper:
+    """Tells callers by their tokens."""
+
+    def __init__(self, callers: Iterable[Caller]) -> None:
+        self._callers = tuple(callers)
+
+    def admit(self, request: web.Request, scope: str) -> Caller:
+        """Return the caller, or raise Problem: 401 for no or an unknown token, 403 for the scope.
+
+        The caller is remembered on the request for the closing log line.
+        """
+        caller = self._recognise(_bearer(request))
+        if caller is None:
+            raise _unauthorized(
+                _("This token is not known here. Check the token in your client file; after a "
+                  "deployment with new secrets, take the new file.")
+            )  # fmt: skip
+        request[CALLER] = caller
+        if scope not in caller.scopes:
+            raise Problem(
+                403,
+                "scope_missing",
+                _(
+                    "The token “{name}” may not do this: it lacks the scope “{scope}”. Use a token "
+                    "that has it.",
+                    name=caller.name,
+                    scope=scope,
+                ),
+            )
+        return caller
+
+    def _recognise(self, token: str) -> Caller | None:
+        """Compare with every known token, always all of them, so that time tells nothing."""
+        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+        found = None
+        for caller in self._callers:
+            if hmac.compare_digest(digest, caller.sha256):
+                found = caller
+        return found
+
+
+def _bearer(request: web.Request) -> str:
+    values = request.headers.getall("Authorization", [])
+    scheme, _blank, token = values[0].partition(" ") if len(values) == 1 else ("", "", "")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > TOKEN_LENGTH_MAX:
+        raise _unauthorized(
+            _("This needs a token and none came in a form that is understood. Send the header "
+              "“Authorization: Bearer <token>”.")
+        )  # fmt: skip
+    return token
+
+
+def _unauthorized(text: Text) -> Problem:
+    return Problem(401, "unauthorized", text, headers={"WWW-Authenticate": "Bearer"})

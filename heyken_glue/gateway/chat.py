@@ -1,0 +1,130 @@
+"""The chat API: a question in, an answer out, whole or as a stream that can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from heyken_glue.domain.turns import Turn
+from heyken_glue.gateway.answers import Answer, AnswerStore, Asker, TooManyAnswersError
+from heyken_glue.gateway.auth import Doorkeeper
+from heyken_glue.gateway.bodies import BodyReader, flag_of
+from heyken_glue.gateway.conversations import conversation_of
+from heyken_glue.gateway.middleware import language_of, speak
+from heyken_glue.gateway.problems import Problem
+from heyken_glue.gateway.producer import Kitchen
+from heyken_glue.gateway.streams import (
+    StreamTimes,
+    follow,
+    refuse_if_failed_early,
+    resume_point,
+    whole,
+)
+from heyken_glue.texts import Text
+from heyken_glue.texts import text as _
+
+SCOPE = "chat"
+EVENT_STREAM = "text/event-stream"
+LOCAL = "local"  # owns what this host's own units ask
+NAME_LENGTH_MAX = 100
+
+
+@dataclass(frozen=True)
+class ChatDoor:
+    """The routes below /api/v1/chat."""
+
+    doorkeeper: Doorkeeper
+    bodies: BodyReader
+    store: AnswerStore
+    kitchen: Kitchen
+    times: StreamTimes
+    message_bytes_max: int
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of this door."""
+        return [
+            web.post("/api/v1/chat", self.ask),
+            web.get("/api/v1/chat/{answer_id}/events", self.resume, allow_head=False),
+        ]
+
+    def local_routes(self) -> list[web.RouteDef]:
+        """Return the routes for this host's other units."""
+        return [web.post("/api/v1/chat", self.ask_locally)]
+
+    async def ask(self, request: web.Request) -> web.StreamResponse:
+        """Answer a question, as JSON or as a stream."""
+        caller = self.doorkeeper.admit(request, SCOPE)
+        body = await self.bodies.read_object(request)
+        asker = Asker(caller.name, caller.sha256, language_of(request))
+        return await self.answer(request, body, asker)
+
+    async def ask_locally(self, request: web.Request) -> web.StreamResponse:
+        """Answer another unit of this host, which says for whom it asks and in which language."""
+        body = await self.bodies.read_object(request)
+        name = str(body.get("asker") or "unknown")[:NAME_LENGTH_MAX]
+        speak(request, str(body.get("language")))
+        return await self.answer(request, body, Asker(name, LOCAL, language_of(request)))
+
+    async def answer(
+        self, request: web.Request, body: Mapping[str, Any], asker: Asker
+    ) -> web.StreamResponse:
+        """Answer the conversation in `body`, whole or as a stream."""
+        turns = conversation_of(body, limit_bytes=self.message_bytes_max)
+        as_stream = flag_of(body, "stream")
+        if as_stream is None:
+            as_stream = EVENT_STREAM in request.headers.get("Accept", "").lower()
+        answer = self._start(turns, asker)
+        with self.store.reading(answer, resumable=asker.owner != LOCAL):
+            if not as_stream:
+                return await self._answer_whole(answer)
+            await refuse_if_failed_early(answer, self.times)
+            return await follow(request, answer, self.times)
+
+    async def resume(self, request: web.Request) -> web.StreamResponse:
+        """Go on with the stream of an answer after the event named by Last-Event-ID."""
+        caller = self.doorkeeper.admit(request, SCOPE)
+        answer = self.store.find(request.match_info["answer_id"], owner=caller.sha256)
+        if answer is None:
+            raise Problem(404, "answer_unknown", self._unknown())
+        start_at = resume_point(request.headers.get("Last-Event-ID"), answer)
+        if answer.finished and start_at == len(answer.events):
+            return web.Response(status=204)  # by the standard of event streams: do not come back
+        with self.store.reading(answer):
+            return await follow(request, answer, self.times, start_at=start_at)
+
+    def _start(self, turns: Sequence[Turn], asker: Asker) -> Answer:
+        try:
+            return self.store.start(self.kitchen.producer(turns), asker)
+        except TooManyAnswersError:
+            text = _(
+                "This core is already making {count} answers, which is its limit. Ask again in a "
+                "few seconds.",
+                count=self.store.limits.concurrent_max,
+            )
+            raise Problem(429, "too_many_answers", text, headers={"Retry-After": "2"}) from None
+
+    async def _answer_whole(self, answer: Answer) -> web.Response:
+        await whole(answer)
+        if answer.failure is not None:
+            failure = answer.failure
+            raise Problem(failure.status, failure.code, failure.text, headers=failure.headers)
+        answer.delivered()
+        return web.json_response(
+            {
+                "success": True,
+                "response": answer.text,
+                "id": answer.id,
+                "core": self.kitchen.core_id,
+                "model": self.kitchen.model.name,
+            }
+        )
+
+    def _unknown(self) -> Text:
+        return _(
+            "No answer of that id is known here. Answers stay for {minutes:g} minutes in the "
+            "memory of the core that made them, for the token that asked. Ask again.",
+            minutes=self.store.limits.keep_seconds / 60,
+        )

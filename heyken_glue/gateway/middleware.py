@@ -1,0 +1,132 @@
+"""What surrounds every request: language, one shape for errors, one closing log line."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from heyken_glue import logs, texts
+from heyken_glue.gateway.auth import CALLER
+from heyken_glue.gateway.problems import Failure, Problem
+from heyken_glue.texts import text as _
+
+log = logs.get(__name__)
+LANGUAGE = web.RequestKey("language", str)
+SERVER_NAME = "heyken"
+LOOKS = frozenset({"/peer/verdict", "/peer/role", "/load"})
+HOP_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"})
+
+INTERNAL = Failure(
+    500,
+    "internal",
+    _("Something broke here that should not. It is logged under the id in X-Request-Id: tell the "
+      "operator this id."),
+)  # fmt: skip
+
+
+def language_of(request: web.Request) -> str:
+    """Return the language in which to answer this request."""
+    return request[LANGUAGE]
+
+
+def speak(request: web.Request, language: str | None) -> None:
+    """Answer this request in `language`, if it is one we speak."""
+    request[LANGUAGE] = texts.known(language) or request[LANGUAGE]
+
+
+def error_response(failure: Failure, language: str) -> web.Response:
+    """Return the response that tells a failure."""
+    headers = {"Server": SERVER_NAME, **failure.headers}
+    return web.json_response(failure.body(language), status=failure.status, headers=headers)
+
+
+async def sign(_request: web.Request, response: web.StreamResponse) -> None:
+    """Name the product in a response, rather than the libraries it is built of."""
+    response.headers["Server"] = SERVER_NAME
+
+
+def surrounding(default_language: str) -> Middleware:
+    """Return the middleware that no request goes around."""
+
+    @web.middleware
+    async def surround(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request_id = secrets.token_hex(8)
+        began = time.monotonic()
+        request[LANGUAGE] = texts.negotiate(
+            request.headers.get("Accept-Language", ""), default_language
+        )
+        outcome, status = "client_gone", 499
+        try:
+            response, outcome = await _respond(request, handler, request_id)
+            status = response.status
+            if not response.prepared:
+                response.headers["X-Request-Id"] = request_id
+            return response
+        finally:
+            _close(request, request_id, outcome, status, time.monotonic() - began)
+
+    return surround
+
+
+async def _respond(
+    request: web.Request, handler: Handler, request_id: str
+) -> tuple[web.StreamResponse, str]:
+    """Run the handler; turn whatever it raises into a response. Returns it with the outcome."""
+    try:
+        return await handler(request), "answered"
+    except Problem as problem:
+        failure = problem.failure
+    except web.HTTPException as raised:
+        failure = _of_http_exception(raised, request)
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:  # the top of a request
+        log.exception("request_crashed", id=request_id)
+        failure = INTERNAL
+    return error_response(failure, language_of(request)), failure.code
+
+
+def _of_http_exception(raised: web.HTTPException, request: web.Request) -> Failure:
+    """Return aiohttp's own refusals (no such path, wrong method, …) in our shape."""
+    kept: Mapping[str, str] = {
+        name: value for name, value in raised.headers.items() if name.lower() not in HOP_HEADERS
+    }
+    if raised.status == 404:  # noqa: PLR2004
+        text = _("There is nothing at this address. The API is described in docs/reference.")
+        return Failure(404, "not_found", text, kept)
+    if isinstance(raised, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(raised.allowed_methods))
+        text = _(
+            "The method {method} does not work at this address. Use {allowed}.",
+            method=request.method[:16],
+            allowed=allowed,
+        )
+        return Failure(405, "method_not_allowed", text, kept)
+    text = _("The request was refused: {reason}. Correct it and send it again.",
+             reason=raised.reason)  # fmt: skip
+    return Failure(raised.status, "refused", text, kept)
+
+
+def _close(
+    request: web.Request, request_id: str, outcome: str, status: int, duration: float
+) -> None:
+    """Write the closing line: the route's pattern, never what a client put into the path."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else None
+    caller = request.get(CALLER)
+    # the other core looks several times a second: that is worth a line only when it fails
+    looks = status == 200 and route in LOOKS  # noqa: PLR2004
+    (log.debug if looks else log.info)(
+        "request_closed",
+        id=request_id,
+        route=route,
+        caller=caller.name if caller is not None else None,
+        outcome=outcome,
+        status=status,
+        duration_ms=round(duration * 1000, 1),
+    )

@@ -1,0 +1,36 @@
+"""What can be wrong with a request, as a value: status, code for programs, text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from heyken_glue.texts import Text
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request or an answer failed."""
+
+    status: int
+    code: str
+    text: Text
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self, language: str) -> dict[str, Any]:
+        """Return the JSON body that every error of the API has."""
+        return {"success": False, "error": self.text.render(language), "code": self.code}
+
+
+class Problem(Exception):  # noqa: N818 - a refusal is no error of the program
+    """Raised by a handler to answer with a `Failure`; the middleware turns it into a response."""
+
+    def __init__(
+        self, status: int, code: str, text: Text, *, headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
+        super().__init__(code)
+        self.failure = Failure(status, code, text, headers)

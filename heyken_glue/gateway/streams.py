@@ -1,0 +1,107 @@
+"""Following an answer: as server-sent events with heartbeats and a resume point, or as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from heyken_glue.gateway.answers import Answer
+from heyken_glue.gateway.problems import Problem
+from heyken_glue.texts import text as _
+
+# one write is never larger than a few KiB: TLS transports feel a slow reader only between writes
+BATCH_EVENTS = 64
+HEARTBEAT = b": hb\n\n"
+STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
+
+@dataclass(frozen=True)
+class StreamTimes:
+    """Seconds: between heartbeats, for one write, and to wait for a failure before status 200."""
+
+    heartbeat: float
+    write_timeout: float = 10.0
+    status_patience: float = 0.1
+
+
+async def whole(answer: Answer) -> None:
+    """Wait until the answer is complete."""
+    while not answer.finished:
+        await answer.wait_beyond(len(answer.events))
+
+
+async def refuse_if_failed_early(answer: Answer, times: StreamTimes) -> None:
+    """Raise Problem if the answer fails before its first token and soon.
+
+    The status goes out before the first event, so a failure is looked for a moment longer; a
+    stream that is only slow starts with status 200.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(times.status_patience):
+            await answer.wait_beyond(1)
+    if answer.failure is not None and answer.tokens == 0:
+        failure = answer.failure
+        raise Problem(failure.status, failure.code, failure.text, headers=failure.headers)
+
+
+async def follow(
+    request: web.Request, answer: Answer, times: StreamTimes, *, start_at: int = 0
+) -> web.StreamResponse:
+    """Send the answer's events from number `start_at` on, until its end."""
+    response = web.StreamResponse(headers=STREAM_HEADERS)
+    await response.prepare(request)
+    position = start_at
+    while position < len(answer.events) or not answer.finished:
+        if await _arrived(answer, position, times.heartbeat):
+            batch = answer.events[position : position + BATCH_EVENTS]
+            await _write(request, response, b"".join(event.frame for event in batch), times)
+            position += len(batch)
+        else:
+            await _write(request, response, HEARTBEAT, times)
+    answer.delivered()
+    return response
+
+
+async def _arrived(answer: Answer, position: int, patience: float) -> bool:
+    """Wait for an event beyond `position`; False means that a heartbeat is due."""
+    if position >= len(answer.events):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await answer.wait_beyond(position)
+    return position < len(answer.events)
+
+
+async def _write(
+    request: web.Request, response: web.StreamResponse, data: bytes, times: StreamTimes
+) -> None:
+    """Write, but not for ever: who does not read loses the connection, not the answer."""
+    try:
+        async with asyncio.timeout(times.write_timeout):
+            await response.write(data)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()  # closing would wait for the reader once more
+        raise ConnectionResetError("the reader does not read") from None
+
+
+def resume_point(last_event_id: str | None, answer: Answer) -> int:
+    """Return the number of the first event to send after `last_event_id` (`<answer id>:<n>`)."""
+    if last_event_id is None:
+        return 0
+    answer_id, _colon, number = last_event_id.rpartition(":")
+    valid = answer_id == answer.id and number.isascii() and number.isdigit() and len(number) <= 9  # noqa: PLR2004
+    if not valid or int(number) >= len(answer.events):
+        raise Problem(
+            400,
+            "bad_resume_point",
+            _("“Last-Event-ID” does not name an event of this answer. Send the id of the last "
+              "event you received, or leave the header out to get all of them."),
+        )  # fmt: skip
+    return int(number) + 1

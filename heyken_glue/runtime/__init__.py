@@ -1,0 +1,3 @@
+"""What every unit stands on: process life, HTTP, clock, spool."""
+
+from __future__ import annotations

@@ -1,0 +1,124 @@
+"""The pair as this core sees it, for `/status` and for the state files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from heyken_glue import __version__, errors
+from heyken_glue.adapters.etcd.client import EtcdClient
+from heyken_glue.domain import status
+from heyken_glue.domain.sentences import say
+from heyken_glue.domain.status import CoreHealth, CoreView, Holder, Pair
+from heyken_glue.domain.switching import Vrrp
+from heyken_glue.domain.verdict import VerdictAnswer, parse_verdict
+from heyken_glue.runtime import http
+from heyken_glue.runtime.clock import Clock
+from heyken_glue.runtime.spool import Spool, replace_file
+from heyken_glue.services.core_manager_chat import ChatLink
+from heyken_glue.services.core_manager_role import HolderRecords, RoleKeeper
+from heyken_glue.services.peers import PeerDoor
+from heyken_glue.settings import Settings, section
+
+ASK_SECONDS = 0.3
+_FILE_MODE = 0o644
+
+
+class Observer:
+    """Asks everybody at once; each silence is shown as such."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        core_id: int,
+        keeper: RoleKeeper,
+        door: PeerDoor,
+        records: HolderRecords,
+        etcd: EtcdClient,
+        spool: Spool,
+        clock: Clock,
+        chat: ChatLink,
+    ) -> None:
+        self._chat = chat
+        self._settings, self._core_id, self._keeper = settings, core_id, keeper
+        self._door, self._records, self._etcd = door, records, etcd
+        self._spool, self._clock = spool, clock
+        self._health_socket = settings.paths.runtime_directory / "health" / "http.sock"
+        self._witnesses = witnesses(settings)
+        self._heard: dict[int, float] = {}
+
+    async def observe(self) -> Pair:
+        """Return the pair as it is now; takes as long as the slowest answer, bounded."""
+        own, peer, peer_role, recorded, witness, chat = await asyncio.gather(
+            self._own_verdict(),
+            self._door.verdict(),
+            self._door.role(),
+            self._recorded(),
+            self._witness_reachable(),
+            self._chat.look(),
+        )
+        me, other = self._settings.host.name, self._door.peer
+        role = self._keeper.role.vrrp
+        cores = [
+            self._core(self._core_id, me, own, role),
+            self._core(other.core_id, other.name, peer, peer_role or Vrrp.UNKNOWN),
+        ]
+        return Pair(
+            deployment=self._settings.deployment.name,
+            environment=self._settings.deployment.environment,
+            stand_ins=self._settings.deployment.stand_ins,
+            version=__version__,
+            vip=section(self._settings.vip, "[vip]").address,
+            cores=tuple(sorted(cores, key=lambda core: core.core_id)),
+            holder=self._keeper.holder if role is Vrrp.MASTER else recorded,
+            witness_reachable=witness,
+            dropped_events=self._spool.dropped(),
+            chat=chat,
+        )
+
+    def _core(self, core_id: int, name: str, answer: VerdictAnswer | None, vrrp: Vrrp) -> CoreView:
+        if answer is None:
+            heard = self._heard.get(core_id)
+            health = CoreHealth.UNKNOWN if heard is None else CoreHealth.ERROR
+            return CoreView(core_id, name, health, heard or 0.0, say("silent", core=name), vrrp)
+        self._heard[core_id] = answer.time
+        health = CoreHealth.HEALTHY if answer.capable else CoreHealth.UNHEALTHY
+        return CoreView(core_id, name, health, answer.time, answer.sentence, vrrp)
+
+    async def _own_verdict(self) -> VerdictAnswer | None:
+        try:
+            async with http.unix_session(self._health_socket, total_seconds=ASK_SECONDS) as session:
+                return parse_verdict(await http.request_json(session, "GET", "/verdict"))
+        except (errors.HeykenError, ValueError):
+            return None
+
+    async def _recorded(self) -> Holder | None:
+        with contextlib.suppress(errors.HeykenError):
+            return await self._records.read()
+        return None
+
+    async def _witness_reachable(self) -> bool:
+        answers = await asyncio.gather(*(self._etcd.reachable(url) for url in self._witnesses))
+        return any(answers)
+
+
+def witnesses(settings: Settings) -> tuple[str, ...]:
+    """Return the etcd members that are on no core: they break the tie between the two."""
+    cores = {settings.host.address, *(peer.address for peer in settings.peers)}
+    endpoints = section(settings.etcd, "[etcd]").endpoints
+    return tuple(url for url in endpoints if urlsplit(url).hostname not in cores)
+
+
+def write_files(directory: Path, pair: Pair) -> None:
+    """Bring `system_status.json` and `active_core` up to date, each in one step."""
+    content = json.dumps(status.system_status(pair.cores), indent=2)
+    replace_file(directory / "system_status.json", content + "\n", mode=_FILE_MODE)
+    active = status.active_core(pair.cores)
+    if active is None:
+        (directory / "active_core").unlink(missing_ok=True)
+    else:
+        replace_file(directory / "active_core", f"{active}\n", mode=_FILE_MODE)

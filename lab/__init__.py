@@ -1,0 +1,1 @@
+"""What turns one machine into the lab; nothing here reaches production."""

@@ -1,0 +1,183 @@
+"""The Docker engine: found, or installed and started; the one we started is ours to end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException
+
+from lab import catalog, packages
+from lab.problem import Problem
+from lab.progress import Progress
+from lab.settings import state_directory
+from lab.shell import run
+
+SOCKET = Path("/var/run/docker.sock")
+URL = f"unix://{SOCKET}"
+START_SECONDS = 60.0
+
+
+def connect() -> docker.DockerClient | None:
+    """Return a client of the engine that answers on this machine, or None.
+
+    Raises Problem if the engine is there and does not let this user in.
+    """
+    if not SOCKET.exists():
+        return None
+    if not os.access(SOCKET, os.W_OK):
+        raise Problem(
+            "the Docker engine does not let you in",
+            why=f"user {os.geteuid()} may not write to {SOCKET}",
+            todo="run it as root, as the lab was made: sudo make …",
+        )
+    try:
+        client = docker.DockerClient(base_url=URL, timeout=60)
+        client.ping()
+    except DockerException:
+        return None
+    return client
+
+
+def require() -> docker.DockerClient:
+    """Return a client of the running engine; Problem if none answers."""
+    client = connect()
+    if client is None:
+        raise Problem(
+            "no Docker engine answers",
+            why=f"nothing listens at {SOCKET}",
+            todo="run make deploy, or make start if the lab was stopped",
+        )
+    return client
+
+
+def ensure(progress: Progress) -> docker.DockerClient:
+    """Return a client, installing and starting the engine where that is needed."""
+    client = connect()
+    if client is not None:
+        return client
+    if shutil.which("dockerd", path=_path()) is None:
+        packages.install(catalog.section("engine")["packages"], progress)
+    if Path("/run/systemd/system").exists():
+        run(
+            ["systemctl", "start", "docker.service"],
+            timeout_seconds=START_SECONDS,
+            what="the Docker engine does not start",
+            todo="see journalctl -u docker, mend the cause, and run make deploy again",
+        )
+    else:
+        progress.say("no init system runs here: starting dockerd, which make destroy ends again")
+        _start_own()
+    return _wait()
+
+
+def stop_own() -> bool:
+    """End the engine if we started it and no container of any lab is left; True if it ended."""
+    pid = _own_pid()
+    if pid is None:
+        return False
+    client = connect()
+    if client is not None and client.containers.list(all=True):
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + START_SECONDS
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if _alive(pid):
+        raise Problem(
+            f"dockerd ({pid}) does not end",
+            why=f"SIGTERM was sent {START_SECONDS:.0f} s ago",
+            todo=f"see {_home() / 'dockerd.log'}, then end process {pid} yourself",
+        )
+    shutil.rmtree(_home(), ignore_errors=True)
+    return True
+
+
+def data_directory() -> Path:
+    """Where the engine keeps images and containers, or will once it is there."""
+    try:
+        client = connect()
+    except Problem:
+        client = None
+    if client is not None:
+        return Path(client.info()["DockerRootDir"])
+    by_init = Path("/run/systemd/system").exists()
+    return Path("/var/lib/docker") if by_init else _home() / "data"
+
+
+def origin() -> str:
+    """Say whose engine it is, for the summary."""
+    return "started by this deployment" if _own_pid() is not None else "the machine's own"
+
+
+def _path() -> str:
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def _home() -> Path:
+    return state_directory() / "engine"
+
+
+def _own_pid() -> int | None:
+    try:
+        pid = int((_home() / "dockerd.pid").read_text())
+    except (OSError, ValueError):
+        return None
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    # A pid file may outlive its process and name somebody else's: only our own data root counts.
+    return pid if str(_home() / "data").encode() in command else None
+
+
+def _alive(pid: int) -> bool:
+    """Whether the process runs; a zombie, which the machine's init may never collect, does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def _start_own() -> None:
+    home = _home()
+    home.mkdir(mode=0o711, parents=True, exist_ok=True)
+    with (home / "dockerd.log").open("a") as log:
+        subprocess.Popen(
+            [
+                shutil.which("dockerd", path=_path()) or "dockerd",
+                "--data-root",
+                str(home / "data"),
+                "--pidfile",
+                str(home / "dockerd.pid"),
+                "--host",
+                URL,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # it outlives this command and its terminal
+            env={**os.environ, "PATH": _path()},
+        )
+
+
+def _wait() -> docker.DockerClient:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        client = connect()
+        if client is not None:
+            return client
+        time.sleep(0.1)
+    log = _home() / "dockerd.log"
+    tail = "\n        ".join(log.read_text().splitlines()[-5:]) if log.exists() else "no log"
+    raise Problem(
+        "the Docker engine does not start",
+        why=tail,
+        todo=f"see {log} (or journalctl -u docker), mend the cause, and run make deploy again",
+    )

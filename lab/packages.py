@@ -1,0 +1,52 @@
+"""Debian packages on the deploying machine: what is missing is named before it is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.problem import Problem
+from lab.progress import Progress
+from lab.shell import run, succeeds
+
+# Every package lists its files here once it is installed; looking costs nothing.
+INFO = Path("/var/lib/dpkg/info")
+
+
+def missing(names: Sequence[str]) -> list[str]:
+    """Return the packages of `names` that are not installed."""
+    return [
+        name
+        for name in names
+        if not (INFO / f"{name}.list").exists() and not list(INFO.glob(f"{name}:*.list"))
+    ]
+
+
+def install(names: Sequence[str], progress: Progress) -> None:
+    """Install what is missing; Problem where that needs rights we do not have."""
+    wanted = missing(names)
+    if not wanted:
+        return
+    require_root(f"installing {', '.join(wanted)}")
+    progress.say(f"installing Debian packages: {', '.join(wanted)}")
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    todo = "check /etc/apt/sources.list and that the mirror answers, then run make deploy again"
+    install_command = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]
+    if not succeeds(["apt-get", "install", "-s", *wanted], timeout_seconds=60):
+        what = "the package lists cannot be fetched"
+        run(["apt-get", "update"], timeout_seconds=300, env=env, what=what, todo=todo)
+    what = f"{', '.join(wanted)} cannot be installed"
+    run(install_command, timeout_seconds=900, env=env, what=what, todo=todo)
+
+
+def require_root(purpose: str) -> None:
+    """Refuse early when the work needs root."""
+    if os.geteuid() != 0:
+        tool = "sudo " if shutil.which("sudo") else ""
+        raise Problem(
+            f"{purpose} needs root",
+            why=f"this runs as user {os.geteuid()}",
+            todo=f"run it as root: {tool}make deploy",
+        )

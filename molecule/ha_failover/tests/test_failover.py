@@ -1,0 +1,155 @@
+"""Switch, kill, hang, wrong model: one holder before, another one after, and an answer from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.pair import Pair, wait_for
+
+QUESTION = "What is the capital of Poland?"
+LONG_QUESTION = "Write a long story about a lighthouse keeper and the sea."
+MANY = 20  # tokens or characters that only a long answer has
+MODEL = "heyken-general"
+PROGRAM = "$(readlink -f /proc/$(systemctl show -P MainPID ollama)/exe)"
+OLLAMA = f"OLLAMA_HOST=127.0.0.1:11500 HOME=/root {PROGRAM}"
+
+
+def assert_moved(pair: Pair, before: str, *, cause: str) -> None:
+    after = pair.other(before)
+    wait_for(f"{after} holds the address", lambda: pair.holders() == [after])
+    answer = wait_for("an answer", lambda: pair.ask(QUESTION))
+    assert f"core{answer['core']}" == after, answer
+    assert answer["response"].strip(), answer
+    status = wait_for("the status knows", lambda: _status_of(pair, after))
+    assert status["cause"] == cause, status
+    assert status["reason"], status
+
+
+def _status_of(pair: Pair, holder: str) -> dict[str, object] | None:
+    status = pair.status()
+    return status if status["holder"] == holder else None
+
+
+def test_a_planned_switch_moves_the_address_there_and_back(pair: Pair) -> None:
+    before = pair.holder()
+    for start in (before, pair.other(before)):
+        target = pair.other(start)
+        response = pair.switch(int(target[-1]), force=True)
+        assert response.status_code == 200, response.text
+        assert response.json() == {
+            "success": True,
+            "active_core": int(target[-1]),
+            "changed": True,
+        }
+        assert_moved(pair, start, cause="planned")
+
+
+def test_a_switch_to_the_holder_changes_nothing(pair: Pair) -> None:
+    holder = pair.holder()
+    response = pair.switch(int(holder[-1]))
+    assert response.status_code == 200, response.text
+    assert response.json()["changed"] is False
+    assert pair.holder() == holder
+
+
+def test_a_second_switch_at_once_is_refused_with_the_reason(pair: Pair) -> None:
+    first = pair.other(pair.holder())
+    assert pair.switch(int(first[-1]), force=True).ok
+    wait_for("the address moved", lambda: pair.holders() == [first])
+    response = pair.switch(int(pair.other(first)[-1]))
+    assert response.status_code == 409, response.text
+    assert response.json()["error"]
+    assert pair.holder() == first
+
+
+def test_a_core_that_does_not_exist_is_refused(pair: Pair) -> None:
+    response = pair.switch(3)
+    assert response.status_code == 400, response.text
+
+
+def test_a_killed_core_is_replaced_without_being_asked(pair: Pair) -> None:
+    before = pair.holder()
+    pair.hosts[before].kill()
+    assert_moved(pair, before, cause="failover")
+    pair.hosts[before].start()
+    wait_for("it is whole again", lambda: pair.status()["status"] == "online")
+    assert pair.holder() == pair.other(before), "the returning core must not take the address back"
+
+
+def test_an_open_stream_outlives_a_planned_switch(pair: Pair) -> None:
+    before = pair.holder()
+    events = pair.stream(LONG_QUESTION)
+    seen = [next(events), next(events)]
+    assert pair.switch(int(pair.other(before)[-1]), force=True).ok
+    wait_for("the address moved", lambda: pair.holders() == [pair.other(before)])
+    seen += events
+    assert seen[-1] == "done", seen[-5:]
+    assert seen.count("token") > MANY, "the answer was over before the switch: this proves nothing"
+
+
+def test_a_question_in_the_terminal_outlives_the_loss_of_its_core(pair: Pair) -> None:
+    before = pair.holder()
+    with pair.ask_in_terminal(LONG_QUESTION) as terminal:
+        assert terminal.stdout is not None
+        assert terminal.stdout.read(1), "nothing was answered"
+        pair.hosts[before].kill()
+        rest, told = terminal.communicate(timeout=60)
+    assert terminal.returncode == 0, told
+    assert len(rest) > MANY, told
+    assert_moved(pair, before, cause="failover")
+
+
+def _stop(pair: Pair, name: str) -> Callable[[], None]:
+    pair.hosts[name].stop_unit("ollama.service")
+    return lambda: pair.hosts[name].start_unit("ollama.service")
+
+
+def _hang(pair: Pair, name: str) -> Callable[[], None]:
+    pair.hosts[name].freeze_unit("ollama.service")
+    return lambda: pair.hosts[name].thaw_unit("ollama.service")
+
+
+def _change_model(pair: Pair, name: str) -> Callable[[], None]:
+    host = pair.hosts[name]
+    host.run(f"{OLLAMA} cp {MODEL} kept")
+    host.run("printf 'FROM kept\\nSYSTEM another\\n' >/tmp/other")
+    host.run(f"{OLLAMA} create {MODEL} -f /tmp/other")
+    return lambda: _put_model_back(pair, name)
+
+
+def _put_model_back(pair: Pair, name: str) -> None:
+    pair.hosts[name].run(f"{OLLAMA} cp kept {MODEL} && {OLLAMA} rm kept && rm /tmp/other")
+
+
+@pytest.mark.parametrize("fault", [_stop, _hang, _change_model], ids=["stopped", "hung", "wrong"])
+def test_a_core_whose_model_is(
+    pair: Pair, fault: Callable[[Pair, str], Callable[[], None]]
+) -> None:
+    before = pair.holder()
+    mend = fault(pair, before)
+    try:
+        assert_moved(pair, before, cause="failover")
+        sentence = pair.status()["cores"][before[-1]]["sentence"]
+        assert "model" in sentence.lower() or "ollama" in sentence.lower(), sentence
+    finally:
+        mend()
+
+
+def test_without_any_capable_core_people_get_the_reason(pair: Pair) -> None:
+    for host in pair.hosts.values():
+        host.stop_unit("ollama.service")
+    try:
+        response = wait_for("the refusal", lambda: _refusal(pair))
+        assert response["error"], response
+        # For a moment each may believe in the other; then one of them has to stand for both.
+        wait_for("one core says it for both", lambda: len(pair.holders()) == 1)
+    finally:
+        for host in pair.hosts.values():
+            host.start_unit("ollama.service")
+
+
+def _refusal(pair: Pair) -> dict[str, object] | None:
+    response = pair.chat(QUESTION)
+    return response.json() if response.status_code == 503 else None

@@ -1,0 +1,3 @@
+provider "docker" {
+  host = var.engine_host
+}

@@ -1,0 +1,3 @@
+"""What several tests stand on."""
+
+from __future__ import annotations

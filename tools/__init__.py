@@ -1,0 +1,1 @@
+"""Small scripts that the Makefile, the pipelines and the hooks call."""

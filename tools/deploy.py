@@ -1,0 +1,241 @@
+"""`make deploy`: from a bare machine to an answered question, and again without a change."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab import catalog, containers, engine, preflight, prepare
+from lab.artifacts import terraform as terraform_program
+from lab.problem import Problem
+from lab.progress import Progress
+from lab.settings import REPOSITORY, Lab
+from tools import chat, client_file, inventory, playbook, programs, secrets, summary
+from tools.check_inventory import unknown_variables
+from tools.terraform import Terraform
+
+QUESTION = "What is the capital of Poland?"
+REMARKS = (
+    "The lab's model is a toy: it proves that the pair works and knows very little.",
+    "Another one: ollama_models in inventory/lab/group_vars/cores/ollama.yml.",
+    "How: docs/howto/change-the-model.md.",
+)
+
+
+def deploy(lab: Lab, progress: Progress) -> None:
+    """Check, prepare, provision, configure, prove; print the summary.
+
+    Raises Problem at the first thing that a person has to mend; running it again goes on.
+    """
+    prepared, addresses = provision(lab, progress)
+    with only_one(lab):
+        with progress.phase("Ansible"):
+            playbook.run("site.yml", inventory=lab.inventory, state=lab.state)
+        with progress.phase("proof"), ThreadPoolExecutor() as pool:
+            asked = pool.submit(heyken, lab, "ask", QUESTION, "--json")
+            status = heyken(lab, "status", "--json")
+            answer = {"question": QUESTION, **asked.result()}
+    if lab.name == "lab":
+        for place in programs.link():
+            progress.say(f"linked {place}")
+    _summarise(lab, prepared, addresses, status=status, answer=answer, progress=progress)
+
+
+def provision(lab: Lab, progress: Progress) -> tuple[prepare.Prepared, Mapping[str, str]]:
+    """Check, prepare, make secrets, hosts and networks, and write the inventory.
+
+    Returns what was prepared and the addresses people use.
+    """
+    with progress.phase("checks"):
+        unknown_variables(REPOSITORY / "inventory" / inventory.COMMITTED)
+        if lab.environment == "lab":
+            preflight.check(lab)
+        lab.remember()
+    with only_one(lab):
+        official = chat.may_be_official(lab)
+        prepared = prepare.prepare(lab, progress, chat_may_be_official=official)
+        with progress.phase("secrets"):
+            if secrets.ensure(lab.state, lab.name, chat_users=chat.users(lab)):
+                progress.say(f"generated what was missing of CA, tokens, passwords in {lab.state}")
+        return prepared, _describe(lab, prepared, _terraform(lab, prepared, progress))
+
+
+def plan(lab: Lab, progress: Progress) -> None:
+    """Say whether Terraform would change something; it changes nothing."""
+    prepared = prepare.prepare(lab, progress, chat_may_be_official=chat.may_be_official(lab))
+    secrets.ensure(lab.state, lab.name, chat_users=chat.users(lab))
+    with progress.phase("terraform plan"):
+        terraform = root(lab, prepared.terraform)
+        terraform.init(prepared.provider.directory if prepared.provider else None)
+        changes = terraform.plan(variables(lab, prepared.image))
+    progress.say(terraform.show() if changes else "nothing would change")
+
+
+def verify(lab: Lab, progress: Progress) -> None:
+    """Check the deployed lab: one holder, two healthy cores, an answer."""
+    with progress.phase("verify"):
+        playbook.run("verify.yml", inventory=lab.inventory, state=lab.state)
+
+
+def _terraform(lab: Lab, prepared: prepare.Prepared, progress: Progress) -> dict[str, Any]:
+    """Let Terraform make hosts and networks, and return its outputs."""
+    with progress.phase("Terraform"):
+        terraform = root(lab, prepared.terraform)
+        terraform.init(prepared.provider.directory if prepared.provider else None)
+        if lab.environment == "lab":
+            containers.start(lab)  # a stopped host would look like a difference
+        if terraform.plan(variables(lab, prepared.image)):
+            terraform.apply()
+        outputs = terraform.outputs()
+        if lab.environment == "lab":
+            containers.write_known_hosts(lab, outputs["hosts"])
+    return outputs
+
+
+def root(lab: Lab, program: Path) -> Terraform:
+    """Return the lab's Terraform root module."""
+    home = lab.state / "terraform"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Terraform(program, tree=REPOSITORY / "terraform", environment=lab.environment, home=home)
+
+
+def variables(lab: Lab, image: str) -> dict[str, Any]:
+    """Return the variables of the environment that do not stand in its tfvars."""
+    if lab.environment != "lab":
+        return {}
+    return {
+        "name": lab.name,
+        "engine_host": engine.URL,
+        "image": image,
+        "system_subnet": lab.networks.system_subnet,
+        "sandbox_subnet": lab.networks.sandbox_subnet,
+        "cgroup_version": containers.cgroup_version(),
+        "ssh_public_key": (lab.state / "ssh" / "id_ed25519.pub").read_text().strip(),
+    }
+
+
+def heyken(lab: Lab, *words: str) -> dict[str, Any]:
+    """Run the command line as a person would and return what it prints as JSON."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("heyken")), *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "HEYKEN_CLIENT_FILE": str(lab.client_file)},
+    )
+    if done.returncode != 0:
+        raise Problem(
+            f"heyken {words[0]} failed ({done.returncode})",
+            why=(done.stderr or done.stdout).strip(),
+            todo="run make status; then see docs/runbooks/",
+        )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@contextmanager
+def only_one(lab: Lab) -> Iterator[None]:
+    """Keep two deployments of one lab apart."""
+    with (lab.state / "deploy.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Problem(
+                f"another deployment of {lab.name} is at work",
+                why=f"it holds {lab.state / 'deploy.lock'}",
+                todo="wait until it has ended",
+            ) from error
+        yield
+
+
+def _describe(
+    lab: Lab, prepared: prepare.Prepared, outputs: Mapping[str, Any]
+) -> Mapping[str, str]:
+    """Write inventory and client file; return the addresses people use."""
+    artifacts = {
+        "ollama": str(prepared.ollama.file("bin/ollama")),
+        "ollama_version": catalog.section("ollama")["version"],
+        "ollama_origin": prepared.ollama.origin,
+        "glue_bundles": {version: str(path) for version, path in prepared.bundles.items()},
+        "model": str(prepared.model.file("model.gguf")),
+        "model_sha256": catalog.section("model")["sha256"],
+        **chat.artifacts(prepared.chat, prepared.compose),
+    }
+    stand_ins = ["rocketchat"] if prepared.chat.standin else []
+    about = inventory.Deployment(lab.name, lab.environment, stand_ins, artifacts, lab.state)
+    inventory.write(lab.inventory, outputs, about)
+    doors = client_file.write(
+        lab.client_file,
+        name=lab.name,
+        state=lab.state,
+        outputs=outputs,
+        default=lab.name == "lab",
+    )
+    return {**chat.addresses(lab, outputs), **doors}
+
+
+def _summarise(
+    lab: Lab,
+    prepared: prepare.Prepared,
+    addresses: Mapping[str, str],
+    *,
+    status: Mapping[str, Any],
+    answer: Mapping[str, Any],
+    progress: Progress,
+) -> None:
+    parts = [
+        summary.Component("Heyken", str(status.get("version")), "this repository"),
+        summary.Component("Ollama", prepared.ollama.version, prepared.ollama.origin),
+        summary.Component("Model", str(answer.get("model")), "SmolLM2 135M, a toy"),
+        *_chat(prepared, addresses),
+        summary.Component(
+            "Terraform", terraform_program.version(prepared.terraform), "program on this machine"
+        ),
+    ]
+    if prepared.provider is not None:
+        parts += [
+            summary.Component(
+                "Docker provider", prepared.provider.version, prepared.provider.origin
+            ),
+            summary.Component("Docker engine", _engine_version(), engine.origin()),
+            summary.Component("System image", prepared.image, "Debian packages"),
+        ]
+    summary.show(
+        summary.Summary(
+            name=lab.name,
+            addresses=addresses,
+            components=parts,
+            status=status,
+            answer=answer,
+            state=lab.state,
+            client_file=lab.client_file,
+            seconds=progress.seconds,
+            remarks=REMARKS,
+        ),
+        progress.console,
+    )
+
+
+def _chat(prepared: prepare.Prepared, addresses: Mapping[str, str]) -> list[summary.Component]:
+    """Say which Rocket.Chat people meet."""
+    if "Rocket.Chat" not in addresses:
+        return []
+    version = catalog.section("rocketchat")["version"]
+    if prepared.chat.standin is None:
+        return [summary.Component("Rocket.Chat", version, "official image")]
+    origin = f"a stand-in, because {prepared.chat.reason}"
+    return [summary.Component("Rocket.Chat", f"as {version}", origin)]
+
+
+def _engine_version() -> str:
+    return str(engine.require().version()["Version"])

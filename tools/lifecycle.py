@@ -1,0 +1,99 @@
+"""Stop, start and destroy a lab."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+
+from lab import containers, engine
+from lab.artifacts import terraform as terraform_program
+from lab.problem import Problem
+from lab.progress import Progress
+from lab.settings import Lab
+from tools import client_file, deploy, programs
+
+
+def stop(lab: Lab, progress: Progress) -> None:
+    """Stop the hosts; everything on them stays."""
+    with progress.phase("stop"):
+        names = containers.stop(lab)
+    progress.say(f"stopped: {', '.join(names) or 'nothing ran'}; make start brings it back")
+
+
+def start(lab: Lab, progress: Progress) -> None:
+    """Start engine and hosts, and wait until a question is answered."""
+    if not (lab.state / "terraform" / "terraform.tfstate").exists():
+        raise Problem(
+            f"there is no lab {lab.name}", why=f"{lab.state} has no state", todo="make deploy"
+        )
+    with progress.phase("engine"):
+        engine.ensure(progress)
+    with progress.phase("start"):
+        containers.start(lab)
+    with progress.phase("proof", estimate="the models load"):
+        answer = _patiently(lab)
+    progress.say(f"core {answer['core']} answers")
+
+
+def destroy(lab: Lab, progress: Progress) -> None:
+    """Remove the lab: hosts, networks, volumes, state, secrets, and the engine if it was ours."""
+    confirm(lab)
+    with progress.phase("destroy"):
+        if engine.connect() is not None and (lab.state / "terraform").exists():
+            _terraform_destroy(lab, progress)
+        swept = containers.sweep(lab)
+    for thing in swept:
+        progress.say(f"was left over: {thing}")
+    _forget(lab)
+    if lab.name == "lab":
+        programs.unlink()
+    with progress.phase("engine"):
+        ended = engine.stop_own()
+    if ended:
+        progress.say("the engine that the deployment had started has ended")
+    progress.say(f"the artefacts stay in {lab.cache}")
+
+
+def confirm(lab: Lab) -> None:
+    """Ask for the lab's name, unless CONFIRM gives it."""
+    given = os.environ.get("CONFIRM")
+    if given is None and sys.stdin.isatty():
+        given = input(f"This destroys the lab '{lab.name}' and its secrets. Type its name: ")
+    if given != lab.name:
+        raise Problem(
+            f"lab {lab.name} was not destroyed",
+            why=f"its name was not confirmed (got {given!r})",
+            todo=f"type it when asked, or: make destroy CONFIRM={lab.name}",
+        )
+
+
+def _terraform_destroy(lab: Lab, progress: Progress) -> None:
+    terraform = deploy.root(lab, terraform_program.find(lab.cache, progress))
+    try:
+        terraform.destroy()
+    except Problem as problem:
+        # What the state does not know is found by its label; the sweep that follows takes it.
+        progress.say(f"[yellow]{problem.what}: {problem.why.splitlines()[0]}[/]")
+
+
+def _forget(lab: Lab) -> None:
+    for path in (lab.inventory / "hosts.yml", lab.inventory / "group_vars" / "all" / "vault.yml"):
+        path.unlink(missing_ok=True)
+    if lab.name != "lab":
+        shutil.rmtree(lab.inventory, ignore_errors=True)
+    client_file.unlink(lab.client_file)
+    shutil.rmtree(lab.state, ignore_errors=True)
+
+
+def _patiently(lab: Lab) -> dict[str, object]:
+    attempts = 30
+    for attempt in range(attempts):
+        try:
+            return deploy.heyken(lab, "ask", deploy.QUESTION, "--json")
+        except Problem:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(1)
+    raise AssertionError
