@@ -55,6 +55,15 @@ class ChatPage:
         await expect(self.page.locator("#room-name")).to_contain_text(name)
         await expect(self.page.locator("#room .note")).not_to_have_text(re.compile("…"))
 
+    async def open_direct(self, name: str) -> None:
+        """Look for a person and open the direct messages with them; returns once they are shown."""
+        await self.page.keyboard.press("Control+k")
+        await self.page.locator("#switcher-input").fill(name)
+        await self.page.locator("#switcher li", has_text=f"@{name}").click()
+        # until then what is typed belongs to the room before
+        await expect(self.page.locator("#room-name")).to_have_text(name)
+        await expect(self.page.locator("#room .note")).not_to_have_text(re.compile("…"))
+
     def panel(self, *, thread: bool = False) -> Locator:
         """Return the room's part of the page, or the thread's."""
         return self.page.locator("#thread-panel" if thread else "#room-panel")

@@ -79,10 +79,7 @@ async def test_a_follow_up_knows_the_thread(lab_chat: LabChat, lab_tab: ChatPage
 
 
 async def test_a_direct_message_needs_no_mention(lab_chat: LabChat, lab_tab: ChatPage) -> None:
-    await lab_tab.page.keyboard.press("Control+k")
-    await lab_tab.page.locator("#switcher-input").fill(BOT)
-    await picture(lab_tab, "chat-search")
-    await lab_tab.page.locator("#switcher li", has_text=BOT).first.click()
+    await lab_tab.open_direct(BOT)
     answer = await talk.ask(lab_tab, CAPITAL)
     await answer.finished()
     await picture(lab_tab, "chat-direct")

@@ -97,9 +97,7 @@ async def test_a_follow_up_in_the_thread_is_answered_there(stage: Scene, tab: Ch
 
 async def test_a_direct_message_needs_no_mention(stage: Scene, tab: ChatPage) -> None:
     await stage.start(1)
-    await tab.page.keyboard.press("Control+k")
-    await tab.page.locator("#switcher-input").fill(BOT)
-    await tab.page.locator("#switcher li", has_text=f"@{BOT}").click()
+    await tab.open_direct(BOT)
     answer = await talk.ask(tab, "are you there?")
     assert await answer.finished() == "You asked: are you there?"
 

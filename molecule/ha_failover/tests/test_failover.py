@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.pair import Pair, wait_for
+from tests.support.pair import Pair, healthy, wait_for
 
 QUESTION = "What is the capital of Poland?"
 LONG_QUESTION = "Write a long story about a lighthouse keeper and the sea."
@@ -74,7 +74,7 @@ def test_a_killed_core_is_replaced_without_being_asked(pair: Pair) -> None:
     pair.hosts[before].kill()
     assert_moved(pair, before, cause="failover")
     pair.hosts[before].start()
-    wait_for("it is whole again", lambda: pair.status()["status"] == "online")
+    healthy(pair)
     assert pair.holder() == pair.other(before), "the returning core must not take the address back"
 
 
