@@ -37,7 +37,7 @@ def cgroup_version() -> int:
 
 def write_known_hosts(lab: Lab, hosts: Mapping[str, Any]) -> None:
     """Ask each container for its ssh key, over the engine and not over the network."""
-    by_address = {_address(container): container for container in all_of(lab)}
+    by_address = {address(container): container for container in all_of(lab)}
     lines = []
     for name, host in sorted(hosts.items()):
         container = by_address.get(host["address"])
@@ -118,7 +118,8 @@ def _made(text: str) -> float:
     return dt.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).timestamp()
 
 
-def _address(container: Container) -> str | None:
+def address(container: Container) -> str | None:
+    """Return its address in the network of the hosts."""
     networks = container.attrs["NetworkSettings"]["Networks"]
     for name, network in networks.items():
         if name.endswith("-system"):

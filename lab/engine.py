@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
-from lab import catalog, packages
+from lab import catalog, packages, realtime
 from lab.problem import Problem
 from lab.progress import Progress
 from lab.settings import state_directory
@@ -110,9 +110,14 @@ def data_directory() -> Path:
     return Path("/var/lib/docker") if by_init else _home() / "data"
 
 
+def is_own() -> bool:
+    """Tell whether this deployment started the engine that runs."""
+    return _own_pid() is not None
+
+
 def origin() -> str:
     """Say whose engine it is, for the summary."""
-    return "started by this deployment" if _own_pid() is not None else "the machine's own"
+    return "started by this deployment" if is_own() else "the machine's own"
 
 
 def _path() -> str:
@@ -158,6 +163,7 @@ def _start_own() -> None:
                 str(home / "dockerd.pid"),
                 "--host",
                 URL,
+                *realtime.engine_options(),
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,

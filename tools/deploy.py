@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab import catalog, containers, engine, preflight, prepare
+from lab import catalog, containers, engine, preflight, prepare, realtime
 from lab.artifacts import terraform as terraform_program
 from lab.problem import Problem
 from lab.progress import Progress
@@ -97,7 +97,21 @@ def _terraform(lab: Lab, prepared: prepare.Prepared, progress: Progress) -> dict
         outputs = terraform.outputs()
         if lab.environment == "lab":
             containers.write_known_hosts(lab, outputs["hosts"])
+            _grant_realtime(lab, outputs["hosts"], progress)
     return outputs
+
+
+def _grant_realtime(lab: Lab, hosts: Mapping[str, Any], progress: Progress) -> None:
+    """Let keepalived of the cores run in time, however busy the machine is."""
+    if not realtime.available():
+        return
+    if not engine.is_own():
+        progress.say("the engine is the machine's own: its real-time settings stay as they are")
+        return
+    addresses = {host["address"] for host in hosts.values() if "cores" in host["groups"]}
+    chosen = [one for one in containers.all_of(lab) if containers.address(one) in addresses]
+    for name in realtime.grant(chosen):
+        progress.say(f"{name} may run keepalived in real time")
 
 
 def root(lab: Lab, program: Path) -> Terraform:
