@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from bench import answers, chat, deploying, figures, vip_gap
+from bench import answers, calm, chat, deploying, figures, vip_gap
 from bench.pair import Pair
 from lab import settings
 from lab.problem import Problem
@@ -16,7 +16,7 @@ OWN = {
     "HEYKEN_SYSTEM_SUBNET": "10.79.0.0/24",
     "HEYKEN_SANDBOX_SUBNET": "10.79.1.0/24",
 }
-CHOICES = ("deploying", "answers", "chat", "vip")
+CHOICES = ("deploying", "answers", "chat", "vip", "calm")
 
 
 def main() -> int:
@@ -24,6 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("what", nargs="*", default=CHOICES, help=f"any of {', '.join(CHOICES)}")
     parser.add_argument("--repeats", type=int, default=30, help="kills and switches each (30)")
+    parser.add_argument("--minutes", type=int, default=10, help="of noise each way (10)")
     parser.add_argument("--write", action="store_true", help=f"write {figures.PAGE.name}")
     parser.add_argument("--keep", action="store_true", help="leave the measured lab deployed")
     chosen = parser.parse_args()
@@ -39,6 +40,8 @@ def main() -> int:
             found += chat.measure(Pair(lab), chosen.repeats)
         if "vip" in chosen.what:
             found += vip_gap.measure(Pair(lab), chosen.repeats)
+        if "calm" in chosen.what:
+            found += calm.measure(Pair(lab), chosen.minutes)
         if not chosen.keep:
             deploying.remove(lab)
     except Problem as problem:

@@ -13,6 +13,10 @@ from tools.client_file import PORT
 from tools.deploy import heyken
 
 WHOLE_SECONDS = 90.0
+TAKEN = (
+    "journalctl --unit keepalived --since @{:.3f} --output cat --no-pager"
+    " | grep 'Entering MASTER STATE' | wc -l"
+)
 
 
 class Pair:
@@ -30,6 +34,10 @@ class Pair:
     def holder(self) -> str:
         """Return the name of the core that holds the address."""
         return str(self.status()["holder"])
+
+    def moves_since(self, moment: float) -> int:
+        """Count how often the address was taken over since `moment` (seconds since 1970)."""
+        return sum(int(core.run(TAKEN.format(moment))) for core in self.cores.values())
 
     def wait_whole(self) -> None:
         """Wait until both cores are healthy."""

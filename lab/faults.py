@@ -10,6 +10,8 @@ from docker.models.containers import Container
 from lab import engine
 from lab.problem import Problem
 
+_LOSS = "heyken_fault_loss"
+
 
 class Host:
     """One host of a lab, seen through the engine and never through its own network."""
@@ -66,3 +68,17 @@ class Host:
     def start_unit(self, unit: str) -> None:
         """Start a unit."""
         self.run(f"systemctl start {unit}")
+
+    def lose_packets(self, percent: int) -> None:
+        """Drop that many of the packets that reach the host, by chance and of every kind."""
+        self.lose_nothing()
+        rule = f"iif != lo numgen random mod 100 < {percent} drop"
+        self.run(
+            f"nft add table ip {_LOSS} && "
+            f"nft 'add chain ip {_LOSS} in {{ type filter hook prerouting priority -400; }}' && "
+            f"nft 'add rule ip {_LOSS} in {rule}'"
+        )
+
+    def lose_nothing(self) -> None:
+        """Let every packet in again."""
+        self.run(f"nft 'add table ip {_LOSS}; delete table ip {_LOSS}'")
