@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.figures import Figure
+from bench.figures import Figure, tell
 from bench.pair import Pair
 from lab.problem import Problem
 
@@ -28,6 +28,7 @@ def measure(pair: Pair, minutes: int) -> list[Figure]:
 
 def _figure(pair: Pair, name: str, minutes: int, noise: Iterator[None]) -> Figure:
     pair.wait_whole()
+    tell(name)
     begun = time.time()
     with contextmanager(lambda: noise)():
         time.sleep(minutes * 60)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.figures import Figure
+from bench.figures import Figure, tell
 from bench.pair import Pair, until
 from bench.workspace import Person
 from lab.faults import Host
@@ -40,6 +40,7 @@ def measure(pair: Pair, repeats: int) -> list[Figure]:
     # an administrator's program is not slowed down: it looks far more often than people do
     user, admin = Person(pair.lab, "user"), Person(pair.lab, "admin")
     reference = statistics.median(_round_trip(user) for _ in range(repeats))
+    tell(f"first words, {repeats} times")
     words = [_first_words(user, admin) for _ in range(repeats)]
     return [
         Figure(
@@ -86,8 +87,10 @@ def _nothing_lost(pair: Pair, user: Person, admin: Person) -> Figure:
     for number in range(QUESTIONS):
         asked.append(_ask(user, rooms[number % ROOMS], f"What is {number} plus one?"))
         if number in faults:
+            tell(f"after question {number}: {faults[number].__name__}")
             faults[number]()
     waiting = list(asked)
+    tell(f"{len(asked)} questions asked, waiting for their answers")
 
     def all_answered() -> bool:
         waiting[:] = [one for one in waiting if not _is_answered(admin, one)]

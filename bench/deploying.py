@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from bench.figures import Figure
+from bench.figures import Figure, tell
 from bench.pair import Pair, until
 from lab.problem import Problem
 from lab.settings import REPOSITORY, Lab
@@ -28,7 +28,9 @@ def measure(lab: Lab) -> list[Figure]:
         raise Problem("terraform plan finds differences", why=plan_output, todo="see tools/deploy")
     replaced = _replace_passive(lab)
     return [
-        _figure("T24 pair and hub from nothing, artefacts cached", first, first, FROM_NOTHING),
+        _figure(
+            "T24 pair, hub and chat from nothing, artefacts cached", first, first, FROM_NOTHING
+        ),
         Figure(
             name="T25 second run",
             value=f"{second:.1f} s, changed={changed}",
@@ -65,6 +67,7 @@ def _replace_passive(lab: Lab) -> float:
 
 def _make(lab: Lab, *words: str) -> tuple[float, str]:
     """Run a make target on this lab; return its duration in seconds and its output."""
+    tell(f"make {' '.join(words)}")
     command: Sequence[str] = ["make", "--no-print-directory", *words, f"LAB={lab.name}"]
     begun = time.monotonic()
     done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,11 @@ class Figure:
     ratio: float
     target: str
     reached: bool
+
+
+def tell(what: str) -> None:
+    """Say on standard error how far a long measurement is."""
+    sys.stderr.write(f"· {dt.datetime.now(dt.UTC):%H:%M:%S} {what}\n")
 
 
 def page(figures: Sequence[Figure], command: str) -> str:

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from bench.figures import Figure
+from bench.figures import Figure, tell
 from bench.pair import Pair, until
 from bench.probe import Prober
 from lab.problem import Problem
@@ -57,8 +57,10 @@ def _gap(pair: Pair, fault: Callable[[Pair, str], None], interval_seconds: float
             time.sleep(SETTLE_SECONDS)
         pair.cores[holder].start()
         until(lambda: pair.holder() != holder, "the other core holds the address", 30)  # noqa: B023
+        gap = prober.gap() * 1000
+        tell(f"{holder} lost the address: {gap:.0f} ms" + (", moved before" if strays else ""))
         if strays == 0:
-            return prober.gap() * 1000
+            return gap
     raise Problem(
         "the address moves without being asked to",
         why=f"{ATTEMPTS} times in a row it had moved before the fault",

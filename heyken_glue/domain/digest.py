@@ -12,6 +12,14 @@ from dataclasses import dataclass
 GROUPS_MAX = 40
 _EVENT_MAX = 100
 _KINDS_MAX = 1000
+# What other programs call a warning although it is as it shall be: etcd, asked over HTTP with TLS.
+_HARMLESS = frozenset(
+    {
+        "established TCP streaming connection with remote peer",
+        "ignoring common name in gRPC-gateway proxy request",
+        "simple token is not cryptographically signed",
+    }
+)
 _VARIABLE = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{12,}\b|\d+(?:[.:]\d+)*", re.IGNORECASE)
 _LOGFMT = re.compile(r'\blevel=(?P<level>\w+).*?\bmsg=(?:"(?P<quoted>[^"]*)"|(?P<bare>\S+))')
 
@@ -53,7 +61,7 @@ def parse(record: Mapping[str, object]) -> Entry | None:
     unit = str(record.get("UNIT") or record.get("_SYSTEMD_UNIT") or "?")
     level, event = _stated(text)
     level = level or _priority(record.get("PRIORITY"))
-    if level is None or not event:
+    if level is None or not event or (level is Level.WARNING and event in _HARMLESS):
         return None
     return Entry(level, unit.removesuffix(".service").removeprefix("heyken@"), event)
 

@@ -35,6 +35,11 @@ def ours(level: str, event: str, **more: object) -> dict[str, Any]:
             Entry(Level.WARNING, "keepalived", "(heyken) Entering FAULT STATE"),
         ),
         (record("Started", "keepalived.service"), None),
+        (ours("warning", "ignoring common name in gRPC-gateway proxy request"), None),
+        (
+            ours("error", "simple token is not cryptographically signed"),
+            Entry(Level.ERROR, "gateway", "simple token is not cryptographically signed"),
+        ),
         (
             record('{"level":"warn","ts":"2026","msg":"slow fdatasync"}', "etcd.service"),
             Entry(Level.WARNING, "etcd", "slow fdatasync"),
