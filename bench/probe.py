@@ -1,8 +1,8 @@
 """An open-loop prober: a new connection every few milliseconds, whatever became of the last.
 
-It is a process of its own (`python -m bench.probe ADDRESS PORT SECONDS`), so that what the bench does
-meanwhile delays no attempt. It writes `begun took` for each attempt, in seconds, `took` is `-` for one
-that did not get in; it ends when its standard input does.
+It is a process of its own (`python -m bench.probe ADDRESS PORT SECONDS`), so that what the bench
+does meanwhile delays no attempt. It writes `begun took` for each attempt, in seconds, `took` is `-`
+for one that did not get in; it ends when its standard input does.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def test_a_gap_lies_between_two_attempts_that_got_in() -> None:
 def test_a_prober_that_was_held_up_saw_no_gap() -> None:
     seen = prober((0, MS), (500, MS), (501, None), (503, MS))
     assert seen.gap() == pytest.approx(0.003)
-    assert seen.late() == pytest.approx(0.499)
+    assert seen.late() == pytest.approx(0.500)
 
 
 def test_without_a_failure_the_gap_is_below_what_can_be_seen() -> None:
