@@ -47,7 +47,8 @@ def main() -> int:
     except Problem as problem:
         sys.stderr.write(f"✗ {problem}\n")
         return 1
-    page = figures.page(found, " ".join(["python -m bench", *sys.argv[1:]]))
+    command = " ".join(["python -m bench", *sys.argv[1:]])
+    page = figures.page(found, command, figures.PAGE.read_text() if chosen.write else "")
     sys.stdout.write(page)
     if chosen.write:
         figures.PAGE.write_text(page)

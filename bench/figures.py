@@ -12,6 +12,16 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "figures.md"
 
 
+HEAD = (
+    "# Figures",
+    "",
+    "Ratios are against a reference from the same run, so that another machine can compare.",
+    "",
+    "| figure | measured | reference | ratio | target | reached | when and by what |",
+    "| --- | --- | --- | --- | --- | --- | --- |",
+)
+
+
 @dataclass(frozen=True)
 class Figure:
     """What was measured, against what, and whether the target was reached."""
@@ -29,22 +39,22 @@ def tell(what: str) -> None:
     sys.stderr.write(f"· {dt.datetime.now(dt.UTC):%H:%M:%S} {what}\n")
 
 
-def page(figures: Sequence[Figure], command: str) -> str:
-    """Return the page that keeps the figures, as Markdown."""
+def page(figures: Sequence[Figure], command: str, former: str = "") -> str:
+    """Return the page that keeps the figures, as Markdown.
+
+    Rows of `former`, the page as it was, stay for what was not measured this time.
+    """
     cgroup = "2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "1"
     where = f"kernel {platform.release()}, control groups version {cgroup}"
-    lines = [
-        "# Figures",
-        "",
-        f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d} on {where}, by `{command}`.",
-        "Ratios are against a reference from the same run, so that another machine can compare.",
-        "",
-        "| figure | measured | reference | ratio | target | reached |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {one.name} | {one.value} | {one.reference} | {one.ratio:.2f} | {one.target}"
-        f" | {'yes' if one.reached else '**no**'} |"
-        for one in figures
-    ]
-    return "\n".join(lines) + "\n"
+    by = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, `{command}`, {where}"
+    rows = {_name(row): row for row in former.splitlines() if row.startswith("| ")}
+    for one in figures:
+        reached = "yes" if one.reached else "**no**"
+        cells = (one.name, one.value, one.reference, f"{one.ratio:.2f}", one.target, reached, by)
+        rows[one.name] = f"| {' | '.join(cells)} |"
+    kept = [row for name, row in rows.items() if name not in {"figure", "---"}]
+    return "\n".join([*HEAD, *kept]) + "\n"
+
+
+def _name(row: str) -> str:
+    return row.split("|")[1].strip()
