@@ -17,7 +17,7 @@ VARIABLE = "CREDENTIALS_DIRECTORY"
 OF_UNIT: Mapping[str, tuple[str, ...]] = {
     "health": ("tls_key",),
     "core-manager": ("tls_key",),
-    "gateway": ("tls_key", "api_tokens"),
+    "gateway": ("tls_key", "api_tokens", "redis_password"),
     "assistant": ("tls_key", "rocketchat_token"),
 }
 
@@ -81,6 +81,10 @@ class Credentials:
         """Parse the list of callers."""
         hint = "Deploy again: role glue writes it from the vault"
         return self._parsed("api_tokens", TypeAdapter(tuple[ApiToken, ...]), hint)
+
+    def redis_password(self) -> str:
+        """Return the password for the cores' stores of answers in flight."""
+        return self.path("redis_password").read_text(encoding="utf-8").strip()
 
     def rocketchat_token(self) -> ChatLogin:
         """Parse the assistant's account on the chat server."""

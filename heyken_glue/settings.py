@@ -97,8 +97,9 @@ class Gateway(Section):
     first_token_timeout_seconds: Seconds = 30.0
     token_gap_timeout_seconds: Seconds = 10.0
     answer_timeout_seconds: Seconds = 300.0
-    heartbeat_seconds: Seconds = 0.5
+    heartbeat_seconds: Seconds = 0.1
     answer_keep_seconds: Seconds = 600.0
+    resume: Literal["continue", "exact"] = "continue"
 
 
 class OllamaModel(Section):
@@ -157,6 +158,14 @@ class RocketChat(Section):
     queue_max: Positive = 200
 
 
+class Redis(Section):
+    """The cores' stores of answers in flight: each at its core's address, the own on loopback."""
+
+    port: Port = 6379
+    user: Name = "heyken"
+    timeout_seconds: Seconds = 0.1
+
+
 class Etcd(Section):
     """The members that keep the epoch."""
 
@@ -188,6 +197,7 @@ class Settings(Section):
     gateway: Gateway | None = None
     ollama: Ollama | None = None
     health: Health | None = None
+    redis: Redis | None = None
     etcd: Etcd | None = None
     rocketchat: RocketChat | None = None
     spool: Spool = Spool()

@@ -95,6 +95,8 @@ def _missing(known: Mapping[str, Any], name: str, chat_users: Iterable[str]) -> 
         ]
     if "vault_mongodb_key" not in known:
         made["vault_mongodb_key"] = base64.b64encode(secrets.token_bytes(KEY_FILE_BYTES)).decode()
+    if "vault_redis_password" not in known:
+        made["vault_redis_password"] = secrets.token_urlsafe(TOKEN_BYTES)
     wanted = {"vault_rocketchat_passwords": chat_users, "vault_mongodb_passwords": DATABASE_USERS}
     for key, users in wanted.items():
         kept = known.get(key, {})

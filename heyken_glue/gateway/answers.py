@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heyken_glue import logs
+from heyken_glue.domain.continuing import Resumed
 from heyken_glue.domain.messages import State, step
 from heyken_glue.gateway.problems import Failure
 from heyken_glue.texts import text as _
@@ -32,6 +33,8 @@ CANCELLED = Failure(
 log = logs.get(__name__)
 Producer = Callable[["Answer"], Coroutine[Any, Any, None]]
 Observer = Callable[["Answer"], None]
+# a resume point may be so far ahead of an answer that another core began
+AHEAD_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,18 @@ class Answer:
         self.finished_at: float | None = None
         self.failure: Failure | None = None
         self.events: list[Event] = []
+        self.texts: list[str] = []
+        self.end: Mapping[str, Any] = {}
         self.size_bytes = 0
-        self.tokens = 0
         self.text_length = 0
         self.readers = 0
+        self.question_digest = ""
+        self.generation = 0  # grows with each core that takes the answer over
+        self.resumed: Resumed | None = None
+        self.relayed = False  # the other core makes it, this one passes it on
+        self.catching_up = False  # readers may know more of it than this core does yet
+        self.left = False  # it goes on at another core
+        self.listener: Observer = observer_of_nothing
         self._clock = clock
         self._observer = observer
         self._changed = asyncio.Event()
@@ -100,7 +111,12 @@ class Answer:
     @property
     def text(self) -> str:
         """The text so far."""
-        return "".join(event.data["text"] for event in self.events if event.name == "token")
+        return "".join(self.texts)
+
+    @property
+    def tokens(self) -> int:
+        """How many pieces of text there are."""
+        return len(self.texts)
 
     def append(self, name: str, data: Mapping[str, Any]) -> None:
         """Add an event and wake the readers."""
@@ -116,23 +132,27 @@ class Answer:
     def append_token(self, text: str) -> None:
         """Add a piece of the answer's text."""
         self.last_token_at = self._clock()
-        self.tokens += 1
+        self.texts.append(text)
         self.text_length += len(text)
         self.append("token", {"text": text})
 
     def finish(self, reason: str) -> None:
         """End the answer well."""
+        duration = round(self._clock() - self.started_at, 3)
+        end = {"tokens": self.tokens, "duration_seconds": duration, "reason": reason}
+        self.conclude({"text_length": self.text_length, **end, **self.provenance})
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How the answer went on, if it had to."""
+        return {} if self.resumed is None else {"resumed": self.resumed.value}
+
+    def conclude(self, end: Mapping[str, Any]) -> None:
+        """End the answer well, with this as its last event."""
         self.finished_at = self._clock()
+        self.end = end
         self.move(State.ANSWERED)
-        self.append(
-            "done",
-            {
-                "text_length": self.text_length,
-                "tokens": self.tokens,
-                "duration_seconds": round(self.finished_at - self.started_at, 3),
-                "reason": reason,
-            },
-        )
+        self.append("done", end)
 
     def fail(self, failure: Failure) -> None:
         """End the answer with an error."""
@@ -140,7 +160,16 @@ class Answer:
         self.finished_at = self._clock()
         self.move(State.FAILED)
         text = failure.text.render(self.asker.language)
+        self.end = {"error": text, "code": failure.code, "status": failure.status}
         self.append("error", {"error": text, "code": failure.code})
+
+    def leave(self) -> None:
+        """Stop here without a word to stream readers: another core goes on."""
+        self.left = True
+        self.failure = CANCELLED
+        self.finished_at = self._clock()
+        self.move(State.FAILED)
+        self._wake()
 
     async def wait_beyond(self, number: int) -> None:
         """Return as soon as there are more than `number` events, or there will be no more."""
@@ -173,9 +202,14 @@ class Answer:
                 self._abandonment = loop.call_later(grace_seconds, self.cancel)
 
     def _wake(self) -> None:
+        self.listener(self)
         self._changed.set()
         if not self.finished:
             self._changed = asyncio.Event()
+
+
+def observer_of_nothing(_answer: Answer) -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -203,20 +237,42 @@ class AnswerStore:
         self._clock = clock
         self._observer = observer
         self._answers: dict[str, Answer] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[Answer, asyncio.Task[None]] = {}
+        self._leaving = False
+        self.forgotten: Observer = observer_of_nothing
 
-    def start(self, producer: Producer, asker: Asker) -> Answer:
-        """Begin an answer; raises TooManyAnswersError when the limit is reached."""
-        if len(self._running) >= self.limits.concurrent_max:
+    def start(
+        self, producer: Producer, asker: Asker, *, answer_id: str | None = None, own: bool = True
+    ) -> Answer:
+        """Begin an answer; raises TooManyAnswersError when the limit is reached.
+
+        An answer that is not our own, because another core makes it, does not count.
+        """
+        if own and self._in_the_making() >= self.limits.concurrent_max:
             raise TooManyAnswersError
         self._forget()
-        answer = Answer(secrets.token_hex(12), asker, clock=self._clock, observer=self._observer)
+        answer_id = answer_id or secrets.token_hex(12)
+        answer = Answer(answer_id, asker, clock=self._clock, observer=self._observer)
+        answer.relayed = not own
         self._answers[answer.id] = answer
         answer.move(State.ACCEPTED)
         task = answer.run(producer)
-        self._running[answer.id] = task
+        self._running[answer] = task
         task.add_done_callback(lambda ended: self._ended(answer, ended))
         return answer
+
+    def drop(self, answer: Answer) -> None:
+        """Forget an answer at once; somebody knows better."""
+        if self._answers.get(answer.id) is answer:
+            del self._answers[answer.id]
+        answer.cancel()
+
+    def known(self, answer_id: str) -> Answer | None:
+        """Return an answer, whoever owns it."""
+        return self._answers.get(answer_id)
+
+    def _in_the_making(self) -> int:
+        return sum(1 for answer in self._running if not answer.relayed)
 
     def find(self, answer_id: str, *, owner: str) -> Answer | None:
         """Return the answer if it is still known and belongs to `owner`."""
@@ -234,29 +290,38 @@ class AnswerStore:
         return answer.reading(grace_seconds=self.limits.abandon_seconds if resumable else 0.0)
 
     def load(self) -> dict[str, Any]:
-        """Return how busy the store is: number, age of the oldest, time since the last token."""
+        """Return how busy the model is: number, age of the oldest, time since the last token.
+
+        prefill: whether some answer waits for its first token, so that silence is no hang.
+        """
         now = self._clock()
-        running = [self._answers[key] for key in self._running if key in self._answers]
+        running = [answer for answer in self._running if not answer.relayed]
         tokens = [answer.last_token_at for answer in running if answer.last_token_at is not None]
         oldest = min((answer.started_at for answer in running), default=now)
         return {
             "answers": len(running),
             "oldest_seconds": round(now - oldest, 3),
             "last_token_seconds": round(now - max(tokens), 3) if tokens else None,
+            "prefill": any(answer.last_token_at is None for answer in running),
         }
 
-    async def close(self) -> None:
-        """Cancel what is in the making and wait for it."""
+    async def close(self, *, leaving: bool = False) -> None:
+        """Cancel what is in the making and wait for it; leaving: another core goes on with it."""
+        self._leaving = leaving
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _ended(self, answer: Answer, task: asyncio.Task[None]) -> None:
-        self._running.pop(answer.id, None)
+        self._running.pop(answer, None)
         if not task.cancelled() and task.exception() is not None:
             log.error("answer_crashed", id=answer.id, exc_info=task.exception())
-        if not answer.finished:  # whatever happened, no reader may wait for ever
+        if answer.finished:
+            return
+        if self._leaving:
+            answer.leave()
+        else:  # whatever happened, no reader may wait for ever
             answer.fail(CANCELLED)
 
     def _forget(self) -> None:
@@ -270,3 +335,4 @@ class AnswerStore:
             if too_old or index < excess or size > self.limits.kept_bytes_max:
                 del self._answers[answer.id]
                 size -= answer.size_bytes
+                self.forgotten(answer)

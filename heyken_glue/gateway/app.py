@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -11,7 +13,10 @@ from heyken_glue.gateway.auth import Doorkeeper
 from heyken_glue.gateway.bodies import BodyReader
 from heyken_glue.gateway.chat import ChatDoor
 from heyken_glue.gateway.control import ControlDoor
+from heyken_glue.gateway.copies import Copies
 from heyken_glue.gateway.forward import Forwarder
+from heyken_glue.gateway.handover import AnswersDoor, PeerAnswers
+from heyken_glue.gateway.inflight import InFlight
 from heyken_glue.gateway.middleware import sign, surrounding
 from heyken_glue.gateway.peer import PeerDoor
 from heyken_glue.gateway.ports import Unit
@@ -49,6 +54,15 @@ class Doors:
     core_manager: Unit
     limits: Limits
     times: StreamTimes
+    copies: Copies = field(default_factory=Copies)
+    peer_answers: Mapping[int, PeerAnswers] = field(default_factory=dict)
+    model_id: str = ""
+
+    @functools.cached_property
+    def inflight(self) -> InFlight:
+        """All answers: those made here, and those that other cores began."""
+        self.store.forgotten = self.copies.forget
+        return InFlight(self.store, self.kitchen, self.copies, self.peer_answers, self.model_id)
 
     def public_app(self) -> web.Application:
         """Return what listens on TLS: chat, control, and the peer's routes."""
@@ -60,7 +74,8 @@ class Doors:
         peer = PeerDoor(self.peers, bodies, Forwarder("health", self.health), core_manager)
         app = self._application()
         app.on_response_prepare.append(sign)
-        app.add_routes([*chat.routes(), *control.routes(), *peer.routes()])
+        answers = AnswersDoor(self.store, self.times, peer.admit)
+        app.add_routes([*chat.routes(), *control.routes(), *peer.routes(), *answers.routes()])
         return app
 
     def local_app(self) -> web.Application:
@@ -88,8 +103,7 @@ class Doors:
         return ChatDoor(
             self.doorkeeper,
             self._bodies(),
-            self.store,
-            self.kitchen,
+            self.inflight,
             self.times,
             self.limits.message_bytes_max,
         )

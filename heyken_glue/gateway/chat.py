@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
-from heyken_glue.domain.turns import Turn
 from heyken_glue.gateway.answers import Answer, AnswerStore, Asker, TooManyAnswersError
 from heyken_glue.gateway.auth import Doorkeeper
 from heyken_glue.gateway.bodies import BodyReader, flag_of
 from heyken_glue.gateway.conversations import conversation_of
+from heyken_glue.gateway.inflight import InFlight
 from heyken_glue.gateway.middleware import language_of, speak
 from heyken_glue.gateway.problems import Problem
-from heyken_glue.gateway.producer import Kitchen
 from heyken_glue.gateway.streams import (
     StreamTimes,
     follow,
@@ -26,10 +26,13 @@ from heyken_glue.gateway.streams import (
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
 
+T = TypeVar("T")
 SCOPE = "chat"
 EVENT_STREAM = "text/event-stream"
 LOCAL = "local"  # owns what this host's own units ask
 NAME_LENGTH_MAX = 100
+KEY_HEADER = "Idempotency-Key"
+KEY = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,14 @@ class ChatDoor:
 
     doorkeeper: Doorkeeper
     bodies: BodyReader
-    store: AnswerStore
-    kitchen: Kitchen
+    inflight: InFlight
     times: StreamTimes
     message_bytes_max: int
+
+    @property
+    def store(self) -> AnswerStore:
+        """The answers in this core's memory."""
+        return self.inflight.store
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this door."""
@@ -76,8 +83,10 @@ class ChatDoor:
         as_stream = flag_of(body, "stream")
         if as_stream is None:
             as_stream = EVENT_STREAM in request.headers.get("Accept", "").lower()
-        answer = self._start(turns, asker)
-        with self.store.reading(answer, resumable=asker.owner != LOCAL):
+        key = _key_of(request, body if asker.owner == LOCAL else {})
+        answer = await self._within_limits(self.inflight.obtain(turns, asker, key))
+        # who has no key cannot come back to the local door, so the model need not work on
+        with self.store.reading(answer, resumable=asker.owner != LOCAL or key is not None):
             if not as_stream:
                 return await self._answer_whole(answer)
             await refuse_if_failed_early(answer, self.times)
@@ -86,7 +95,8 @@ class ChatDoor:
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Go on with the stream of an answer after the event named by Last-Event-ID."""
         caller = self.doorkeeper.admit(request, SCOPE)
-        answer = self.store.find(request.match_info["answer_id"], owner=caller.sha256)
+        found = self.inflight.find(request.match_info["answer_id"], caller.sha256)
+        answer = await self._within_limits(found)
         if answer is None:
             raise Problem(404, "answer_unknown", self._unknown())
         start_at = resume_point(request.headers.get("Last-Event-ID"), answer)
@@ -95,9 +105,9 @@ class ChatDoor:
         with self.store.reading(answer):
             return await follow(request, answer, self.times, start_at=start_at)
 
-    def _start(self, turns: Sequence[Turn], asker: Asker) -> Answer:
+    async def _within_limits(self, getting: Awaitable[T]) -> T:
         try:
-            return self.store.start(self.kitchen.producer(turns), asker)
+            return await getting
         except TooManyAnswersError:
             text = _(
                 "This core is already making {count} answers, which is its limit. Ask again in a "
@@ -117,14 +127,24 @@ class ChatDoor:
                 "success": True,
                 "response": answer.text,
                 "id": answer.id,
-                "core": self.kitchen.core_id,
-                "model": self.kitchen.model.name,
+                "core": self.inflight.kitchen.core_id,
+                "model": self.inflight.kitchen.model.name,
+                **answer.provenance,
             }
         )
 
     def _unknown(self) -> Text:
         return _(
-            "No answer of that id is known here. Answers stay for {minutes:g} minutes in the "
-            "memory of the core that made them, for the token that asked. Ask again.",
+            "No answer of that id is known. Answers stay for {minutes:g} minutes, for the token "
+            "that asked. Ask again.",
             minutes=self.store.limits.keep_seconds / 60,
         )
+
+
+def _key_of(request: web.Request, body: Mapping[str, Any]) -> str | None:
+    """Return the key under which the question is asked: from the header, or from the body."""
+    key = request.headers.get(KEY_HEADER, body.get("key"))
+    if key is None or (isinstance(key, str) and KEY.fullmatch(key)):
+        return key
+    text = _("“Idempotency-Key” has to be 1 to 128 visible ASCII characters, without spaces.")
+    raise Problem(400, "bad_key", text)

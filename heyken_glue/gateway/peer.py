@@ -42,21 +42,21 @@ class PeerDoor:
 
     async def verdict(self, request: web.Request) -> web.StreamResponse:
         """Tell what this core's health unit says."""
-        headers = self._admit(request)
+        headers = self.admit(request)
         return await self.health.pass_on(
             "GET", "/verdict", headers=headers, timeout_seconds=LOOK_TIMEOUT_SECONDS
         )
 
     async def role(self, request: web.Request) -> web.StreamResponse:
         """Tell this core's VRRP role."""
-        headers = self._admit(request)
+        headers = self.admit(request)
         return await self.core_manager.pass_on(
             "GET", "/role", headers=headers, timeout_seconds=LOOK_TIMEOUT_SECONDS
         )
 
     async def switch_core(self, request: web.Request) -> web.StreamResponse:
         """Pass the peer's wish to switch on to this core's manager."""
-        headers = self._admit(request)
+        headers = self.admit(request)
         body = await self.bodies.read_object(request)
         return await self.core_manager.pass_on(
             "POST",
@@ -66,7 +66,7 @@ class PeerDoor:
             timeout_seconds=SWITCH_TIMEOUT_SECONDS,
         )
 
-    def _admit(self, request: web.Request) -> dict[str, str]:
+    def admit(self, request: web.Request) -> dict[str, str]:
         """Refuse everybody but peers; return the headers for the one hop that is left."""
         name = common_name(request.get_extra_info("peercert"))
         if name is None or name not in self.peers:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from heyken_glue.domain.copies import Copy, Portion, RunName
 from heyken_glue.domain.turns import Turn
 
 
@@ -48,3 +49,21 @@ class Unit(Protocol):
         timeout_seconds: float = 2.0,
     ) -> UnitReply:
         """Send one request and return the reply, whatever its status."""
+
+
+class CopyStore(Protocol):
+    """One core's store of answers in flight; every failure is a `TransientError`."""
+
+    name: str
+
+    async def ping(self) -> None:
+        """Return if the store answers."""
+
+    async def write(self, portions: Sequence[Portion]) -> Sequence[int]:
+        """Write; return for each portion how many tokens of its run the store has now."""
+
+    async def read(self, answer_id: str) -> Copy | None:
+        """Return the latest run of an answer, or None."""
+
+    async def forget(self, runs: Sequence[tuple[str, RunName]]) -> None:
+        """Remove answers before their time."""

@@ -8,7 +8,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass
 from typing import cast
 
-from heyken_glue import errors
+from heyken_glue import errors, logs
+from heyken_glue.domain import continuing
+from heyken_glue.domain.continuing import DivergedError, Plan, Resume
 from heyken_glue.domain.messages import State
 from heyken_glue.domain.turns import Turn, newest_within
 from heyken_glue.gateway.answers import Answer, Producer
@@ -17,8 +19,16 @@ from heyken_glue.gateway.problems import Failure
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
 
+log = logs.get(__name__)
 Reason = Callable[[str], Awaitable[str | None]]
+Opening = Callable[[Answer], Awaitable[None]]
 RETRY_SOON = {"Retry-After": "2"}
+# how often one answer goes on after its model failed in the middle of it
+RESUMES_MAX = 3
+
+
+async def _nothing(_answer: Answer) -> None:
+    """Wait for nothing before an answer begins."""
 
 
 @dataclass(frozen=True)
@@ -39,36 +49,92 @@ class Kitchen:
     deadlines: Deadlines
     reason: Reason
     conversation_bytes_max: int
+    resume: Resume = Resume.CONTINUE
 
-    def producer(self, turns: Sequence[Turn]) -> Producer:
-        """Return the coroutine function that answers the last of `turns`."""
-        fitting = newest_within(turns, self.conversation_bytes_max)
+    def fitting(self, turns: Sequence[Turn]) -> tuple[Turn, ...]:
+        """Return as much of a conversation as the model can hold."""
+        return newest_within(turns, self.conversation_bytes_max)
+
+    def producer(self, turns: Sequence[Turn], opening: Opening = _nothing) -> Producer:
+        """Return the coroutine function that answers the last of `turns`.
+
+        Nothing reaches a reader before `opening` is over; the model begins meanwhile.
+        """
+        fitting = self.fitting(turns)
 
         async def produce(answer: Answer) -> None:
-            data = {"id": answer.id, "core": self.core_id, "model": self.model.name}
             answer.move(State.ANSWERING)
-            answer.append("start", data)
-            try:
-                await self._pour(answer, fitting)
-            except errors.HeykenError:
-                answer.fail(await self._unavailable(answer.asker.language))
-            except TooSlowError as slow:
-                answer.fail(Failure(504, slow.code, slow.text))
+            await self.cook(answer, fitting, opening, exact=self.resume is Resume.EXACT)
 
         return produce
 
-    async def _pour(self, answer: Answer, turns: Sequence[Turn]) -> None:
+    async def cook(
+        self, answer: Answer, turns: Sequence[Turn], opening: Opening, *, exact: bool
+    ) -> None:
+        """Make the rest of an answer, whatever of it is there already."""
+        opened = asyncio.create_task(self._open(answer, opening))
+        try:
+            await self._go_on(answer, turns, opened, exact=exact)
+        except errors.HeykenError:
+            await opened
+            answer.fail(await self._unavailable(answer.asker.language))
+        except TooSlowError as slow:
+            await opened
+            answer.fail(Failure(504, slow.code, slow.text))
+        finally:
+            opened.cancel()
+
+    async def _open(self, answer: Answer, opening: Opening) -> None:
+        await opening(answer)
+        if not answer.events:
+            answer.append("start", self.start_of(answer))
+
+    def start_of(self, answer: Answer) -> dict[str, object]:
+        """Return the data of an answer's first event."""
+        data = {"id": answer.id, "core": self.core_id, "model": self.model.name}
+        return {**data, **answer.provenance}
+
+    async def _go_on(
+        self, answer: Answer, turns: Sequence[Turn], opened: asyncio.Task[None], *, exact: bool
+    ) -> None:
+        """Ask the model, and where it breaks off in the middle, ask it for the rest."""
         ends_at = asyncio.get_running_loop().time() + self.deadlines.answer
-        # async generators close with their context, which stops the model at once
-        pieces = cast("AsyncGenerator[str]", self.model.stream(turns))
-        async with contextlib.aclosing(pieces):
-            while (piece := await self._next(pieces, answer, ends_at)) is not None:
-                if piece:
-                    answer.append_token(piece)
+        failures = 0
+        while True:
+            plan = continuing.plan(turns, answer.text, exact=exact)
+            answer.resumed = plan.resumed or answer.resumed
+            before = answer.tokens
+            try:
+                await self._pour(answer, plan, ends_at, opened)
+                break
+            except DivergedError:
+                log.warning("answer_diverged", id=answer.id, tokens=before)
+                exact = False
+            except errors.TransientError as error:
+                failures += 1
+                stuck = failures > 1 and answer.tokens == before
+                if not answer.tokens or stuck or failures > RESUMES_MAX:
+                    raise
+                log.warning("answer_goes_on", id=answer.id, tokens=before, reason=str(error))
+        await opened
         answer.finish("stop")
 
-    async def _next(self, pieces: AsyncIterator[str], answer: Answer, ends_at: float) -> str | None:
-        first = answer.tokens == 0
+    async def _pour(
+        self, answer: Answer, plan: Plan, ends_at: float, opened: asyncio.Task[None]
+    ) -> None:
+        # async generators close with their context, which stops the model at once
+        pieces = cast("AsyncGenerator[str]", self.model.stream(plan.turns))
+        first = True
+        async with contextlib.aclosing(pieces):
+            while (piece := await self._next(pieces, ends_at, first=first)) is not None:
+                first = False
+                new = plan.sieve.new(piece)
+                if new:
+                    await opened
+                    answer.append_token(new)
+        plan.sieve.close()
+
+    async def _next(self, pieces: AsyncIterator[str], ends_at: float, *, first: bool) -> str | None:
         patience = self.deadlines.first_token if first else self.deadlines.token_gap
         until = min(asyncio.get_running_loop().time() + patience, ends_at)
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from heyken_glue.gateway.answers import Answer
+from heyken_glue.gateway.answers import AHEAD_MAX, Answer
 from heyken_glue.gateway.problems import Problem
 from heyken_glue.texts import text as _
 
@@ -57,16 +58,26 @@ async def follow(
     """Send the answer's events from number `start_at` on, until its end."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
-    position = start_at
+    position, told = start_at, None
     while position < len(answer.events) or not answer.finished:
+        if answer.resumed is not told:
+            told = answer.resumed
+            await _write(request, response, _resumed(answer), times)
         if await _arrived(answer, position, times.heartbeat):
             batch = answer.events[position : position + BATCH_EVENTS]
             await _write(request, response, b"".join(event.frame for event in batch), times)
             position += len(batch)
         else:
             await _write(request, response, HEARTBEAT, times)
+    if position > len(answer.events) and answer.events:  # it became shorter than the reader knows
+        await _write(request, response, answer.events[-1].frame, times)
     answer.delivered()
     return response
+
+
+def _resumed(answer: Answer) -> bytes:
+    """Return the event that tells how the answer went on; without a number, as no token moves."""
+    return f"event: resumed\ndata: {json.dumps(answer.provenance)}\n\n".encode()
 
 
 async def _arrived(answer: Answer, position: int, patience: float) -> bool:
@@ -97,7 +108,8 @@ def resume_point(last_event_id: str | None, answer: Answer) -> int:
         return 0
     answer_id, _colon, number = last_event_id.rpartition(":")
     valid = answer_id == answer.id and number.isascii() and number.isdigit() and len(number) <= 9  # noqa: PLR2004
-    if not valid or int(number) >= len(answer.events):
+    known = len(answer.events) + (AHEAD_MAX if answer.catching_up else 0)
+    if not valid or int(number) >= known:
         raise Problem(
             400,
             "bad_resume_point",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import uvloop
 
@@ -24,6 +24,7 @@ from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.runtime.daemon import Daemon
 from heyken_glue.runtime.spool import Spool
+from heyken_glue.services import gateway_inflight
 from heyken_glue.settings import Settings, section
 
 UNIT = "gateway"
@@ -38,11 +39,12 @@ class OllamaModel:
     client: OllamaClient
     name: str
     timeouts: Timeouts
+    options: Mapping[str, object] = field(default_factory=dict)
 
     async def stream(self, turns: Sequence[Turn]) -> AsyncGenerator[str]:
         """Answer the last turn piece by piece."""
         messages = [ChatMessage(role=turn.role.value, content=turn.content) for turn in turns]
-        pieces = self.client.chat(self.name, messages, timeouts=self.timeouts)
+        pieces = self.client.chat(self.name, messages, timeouts=self.timeouts, options=self.options)
         async with contextlib.aclosing(pieces):
             async for piece in pieces:
                 yield piece
@@ -72,7 +74,7 @@ async def run(settings: Settings, daemon: Daemon) -> None:
                 patience=server.Patience(),
             )
         )
-        stack.push_async_callback(doors.store.close)  # first of all, so that readers are told
+        stack.push_async_callback(doors.inflight.close)  # first of all, so that readers are told
         daemon.ready(f"serving on port {port}")
         heart = daemon.heart("event-loop", allowance=BEAT_ALLOWANCE_SECONDS)
         while not await daemon.pause(BEAT_SECONDS):
@@ -111,6 +113,9 @@ async def build(
         core_manager=core_manager,
         limits=Limits(gateway.message_bytes_max),
         times=StreamTimes(gateway.heartbeat_seconds),
+        copies=await gateway_inflight.copies(settings, credentials, stack),
+        peer_answers=await gateway_inflight.peer_answers(settings, credentials, stack),
+        model_id=gateway_inflight.model_id_of(settings),
     )
 
 
@@ -127,7 +132,12 @@ async def _kitchen(
         gateway.first_token_timeout_seconds + slack, gateway.token_gap_timeout_seconds + slack
     )
     return producer.Kitchen(
-        model=OllamaModel(OllamaClient(session, ollama.url), ollama.general_model, timeouts),
+        model=OllamaModel(
+            OllamaClient(session, ollama.url),
+            ollama.general_model,
+            timeouts,
+            gateway_inflight.options_of(settings),
+        ),
         core_id=section(settings.host.core_id, "core_id in [host]"),
         deadlines=producer.Deadlines(
             first_token=gateway.first_token_timeout_seconds,
@@ -136,6 +146,7 @@ async def _kitchen(
         ),
         reason=reason,
         conversation_bytes_max=gateway.conversation_bytes_max,
+        resume=gateway_inflight.resume_of(settings),
     )
 
 

@@ -188,7 +188,7 @@ async def open_house(
                 patience=plan.patience,
             )
         )
-        serving.push_async_callback(doors.store.close)
+        serving.push_async_callback(doors.inflight.close)
         async with contextlib.AsyncExitStack() as clients:
             yield House(port, doors, model, health, core_manager, authority, clients)
 
@@ -244,5 +244,5 @@ async def sse_events(response: aiohttp.ClientResponse) -> AsyncIterator[SseEvent
             name, _, value = line.partition(": ")
             fields[name] = value
         elif fields:
-            yield SseEvent(fields["event"], json.loads(fields["data"]), fields["id"])
+            yield SseEvent(fields["event"], json.loads(fields["data"]), fields.get("id", ""))
             fields = {}

@@ -22,6 +22,7 @@ VAULT = {
     "vault_api_tokens": [{"name": "operator", "token": "a secret", "scopes": ["chat", "switch"]}],
     "vault_mongodb_key": "S2V5",
     "vault_mongodb_passwords": {"root": "r-secret", "rocketchat": "c-secret", "backup": "b-secret"},
+    "vault_redis_password": "a-password-of-the-store-in-tests",
     "vault_rocketchat_licence": "",
     "vault_rocketchat_passwords": {"admin": "a-secret", "heyken_bot": "h", "user": "u"},
     "vault_rocketchat_registration_token": "",
@@ -35,6 +36,7 @@ FACTS = {
 SEEN = {
     "__etcd_certificate": {"stat": {"checksum": "c0ffee"}},
     "__glue_certificate": {"stat": {"checksum": "c0ffee"}},
+    "__redis_certificate": {"stat": {"checksum": "c0ffee"}},
     "__tls_proxy_certificate": {"stat": {"checksum": "c0ffee"}},
     "__vip_found": {"stdout": "2: eth0    inet 192.0.2.11/24 scope global eth0"},
 }

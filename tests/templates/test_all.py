@@ -7,7 +7,7 @@ import pytest
 from tests.templates.conftest import Render, all_templates, banner_expected
 
 # JSON has no comments, and a key file holds a key.
-BARE = ("api_tokens.j2", "rocketchat_token.j2", "mongodb/key.j2")
+BARE = ("api_tokens.j2", "redis_password.j2", "rocketchat_token.j2", "mongodb/key.j2")
 MODEL = {"name": "m", "sha256": "0" * 64, "template": "{{ .Prompt }}", "system": "Be brief."}
 
 

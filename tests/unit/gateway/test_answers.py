@@ -97,12 +97,23 @@ async def test_running_answers_are_never_forgotten() -> None:
 async def test_load_tells_number_age_and_the_last_token() -> None:
     stand = Stand()
     store = stand.store()
-    assert store.load() == {"answers": 0, "oldest_seconds": 0.0, "last_token_seconds": None}
+    assert store.load() == {
+        "answers": 0,
+        "oldest_seconds": 0.0,
+        "last_token_seconds": None,
+        "prefill": False,
+    }
     answer = store.start(never, ASKER)
+    assert store.load()["prefill"] is True
     stand.now += 2
     await answer.wait_beyond(0)
     stand.now += 3
-    assert store.load() == {"answers": 1, "oldest_seconds": 5.0, "last_token_seconds": 3.0}
+    assert store.load() == {
+        "answers": 1,
+        "oldest_seconds": 5.0,
+        "last_token_seconds": 3.0,
+        "prefill": False,
+    }
     await store.close()
     assert store.load()["answers"] == 0
 

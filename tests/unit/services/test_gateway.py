@@ -55,6 +55,7 @@ class Site:
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         tokens = [{"name": "operator", "sha256": digest, "scopes": ["chat", "status"]}]
         (credentials / "api_tokens").write_text(json.dumps(tokens))
+        (credentials / "redis_password").write_text("none\n")
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
         file = self.directory / "heyken.toml"
         file.write_text(self._toml(identity.certificate))
@@ -145,7 +146,12 @@ def test_a_question_goes_to_ollama_and_its_life_to_the_spool(
     answer = seen["answer"]
     assert isinstance(answer, dict)
     assert (answer["response"], answer["model"], answer["core"]) == ("Warsaw", "toy", 1)
-    assert seen["load"] == {"answers": 0, "oldest_seconds": 0.0, "last_token_seconds": None}
+    assert seen["load"] == {
+        "answers": 0,
+        "oldest_seconds": 0.0,
+        "last_token_seconds": None,
+        "prefill": False,
+    }
     spooled = "".join(path.read_text() for path in (site.directory / "spool").glob("*.jsonl"))
     events = [json.loads(line) for line in spooled.splitlines()]
     states = [event["payload"]["state"] for event in events]
@@ -182,7 +188,7 @@ async def test_a_port_that_is_taken_is_named(site: Site, monkeypatch: pytest.Mon
             await gateway.run(loaded, daemon.Daemon())
 
 
-@pytest.mark.parametrize("broken", ["tls_key", "api_tokens"])
+@pytest.mark.parametrize("broken", ["tls_key", "api_tokens", "redis_password"])
 def test_an_empty_credential_is_exit_78(
     site: Site, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:

@@ -1,0 +1,3 @@
+"""The stores of answers in flight."""
+
+from __future__ import annotations

@@ -1,0 +1,119 @@
+"""Following an answer that the other core makes: its door here, and the way to its door there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from heyken_glue import errors
+from heyken_glue.gateway.answers import AnswerStore
+from heyken_glue.gateway.problems import Problem
+from heyken_glue.gateway.streams import StreamTimes, follow
+from heyken_glue.texts import text as _
+
+PATH = "/peer/answers/{answer_id}/events"
+# a gateway that lives accepts at once and answers from memory
+ACCEPT_SECONDS = 0.25
+_OK, _NOT_FOUND = 200, 404
+
+
+@dataclass(frozen=True)
+class AnswersDoor:
+    """The route by which the other core follows an answer; `admit` refuses everybody else."""
+
+    store: AnswerStore
+    times: StreamTimes
+    admit: Callable[[web.Request], object]
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of this door."""
+        return [web.get(PATH, self.events, allow_head=False)]
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Send all events of an answer that is made here; it is known whose it is."""
+        self.admit(request)
+        answer = self.store.known(request.match_info["answer_id"])
+        if answer is None or answer.relayed or answer.failure is not None:
+            raise Problem(404, "answer_unknown", _("This core does not make an answer of that id."))
+        with self.store.reading(answer):
+            return await follow(request, answer, self.times)
+
+
+@dataclass(frozen=True)
+class PeerEvent:
+    """One event of the other core's stream."""
+
+    name: str
+    data: dict[str, Any]
+
+
+Events = AsyncGenerator[PeerEvent]
+
+
+class PeerAnswers:
+    """The other core's gateway, asked over mutual TLS; the session belongs to the caller.
+
+    silence_seconds: without a byte for so long, heartbeats included, the stream is broken.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, *, silence_seconds: float = 0.5
+    ) -> None:
+        self._session, self._url = session, url
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_read=silence_seconds)
+
+    async def follow(self, answer_id: str) -> Events | None:
+        """Return the events of an answer that is made there, from the first on; None if none is.
+
+        Reading them raises TransientError when the stream breaks or falls silent.
+        """
+        url = self._url + PATH.format(answer_id=answer_id)
+        try:
+            async with asyncio.timeout(ACCEPT_SECONDS):
+                response = await self._session.get(url, timeout=self._timeout)
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
+        if response.status != _OK:
+            response.release()
+            return None
+        return _events(response)
+
+
+async def _events(response: aiohttp.ClientResponse) -> Events:
+    name = ""
+    try:
+        async for raw in response.content:
+            field, _colon, value = raw.decode("utf-8", "replace").rstrip("\r\n").partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                yield PeerEvent(name, _fields(value))
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise errors.TransientError(
+            f"The other core's stream broke: {type(error).__name__}", against=str(response.url)
+        ) from error
+    finally:
+        response.close()
+
+
+def _fields(value: str) -> dict[str, Any]:
+    fields = json.loads(value)
+    if not isinstance(fields, dict):
+        raise ValueError("an event of the other core holds no object")  # noqa: TRY004 - as json's own
+    return fields
+
+
+@contextlib.asynccontextmanager
+async def reading(events: Events) -> AsyncGenerator[Events]:
+    """Close the stream in the end, so that the other core knows that nobody follows."""
+    try:
+        yield events
+    finally:
+        await events.aclose()

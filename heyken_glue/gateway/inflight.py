@@ -1,0 +1,235 @@
+"""Answers that outlive their core: begun, found again here or in the copies, and gone on with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from heyken_glue import errors, logs
+from heyken_glue.domain.continuing import Resume, Resumed
+from heyken_glue.domain.copies import (
+    Copy,
+    Question,
+    RunName,
+    RunState,
+    answer_id,
+    best,
+    digest_of,
+)
+from heyken_glue.domain.messages import State
+from heyken_glue.domain.turns import Turn
+from heyken_glue.gateway.answers import Answer, AnswerStore, Asker, Producer
+from heyken_glue.gateway.copies import Copies
+from heyken_glue.gateway.handover import Events, PeerAnswers, PeerEvent, reading
+from heyken_glue.gateway.problems import Failure, Problem
+from heyken_glue.gateway.producer import Kitchen
+from heyken_glue.gateway.streams import whole
+from heyken_glue.texts import Text
+from heyken_glue.texts import text as _
+
+log = logs.get(__name__)
+KEY_REUSED = _(
+    "This Idempotency-Key was used for another question. Take a new key for a new question."
+)
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """The store of answers, what makes them, and what both cores know of them.
+
+    peers: the other cores' gateways by core number. model_id: name and digest of the model, as
+    exact repetition needs the same one.
+    """
+
+    store: AnswerStore
+    kitchen: Kitchen
+    copies: Copies
+    peers: Mapping[int, PeerAnswers]
+    model_id: str
+    wall_clock: Callable[[], float] = time.time
+    _locks: weakref.WeakValueDictionary[str, asyncio.Lock] = field(
+        default_factory=weakref.WeakValueDictionary
+    )
+
+    def begin(
+        self, turns: Sequence[Turn], asker: Asker, *, id_: str | None = None, generation: int = 0
+    ) -> Answer:
+        """Start an answer; raises TooManyAnswersError."""
+        question = Question(
+            owner=asker.owner,
+            asker=asker.name,
+            language=asker.language,
+            turns=self.kitchen.fitting(turns),
+            digest=digest_of(turns),
+            model=self.model_id,
+            started=self.wall_clock(),
+        )
+        producer = self.kitchen.producer(turns, self.copies.accepted)
+        answer = self.store.start(producer, asker, answer_id=id_)
+        self._own(answer, question, generation)
+        return answer
+
+    async def obtain(self, turns: Sequence[Turn], asker: Asker, key: str | None) -> Answer:
+        """Return the answer to what was asked under `key`: a new one, the running or finished one.
+
+        A failure is no answer: the question is asked again. Problem 409 for another question.
+        """
+        if key is None:
+            return self.begin(turns, asker)
+        id_ = answer_id(asker.owner, key)
+        async with self._lock(id_):
+            answer = await self._find(id_, asker.owner)
+            if answer is None:
+                return self.begin(turns, asker, id_=id_)
+            if answer.question_digest != digest_of(turns):
+                raise Problem(409, "key_reused", KEY_REUSED)
+            if answer.failure is None:
+                return answer
+            self.store.drop(answer)
+            return self.begin(turns, asker, id_=id_, generation=answer.generation + 1)
+
+    async def find(self, id_: str, owner: str) -> Answer | None:
+        """Return an answer of `owner`, wherever it was made, or None."""
+        async with self._lock(id_):
+            return await self._find(id_, owner)
+
+    async def close(self) -> None:
+        """Stop all answers; where copies protect them, readers find them at the other core."""
+        await self.store.close(leaving=self.copies.protecting)
+        await self.copies.close()
+
+    def _lock(self, id_: str) -> asyncio.Lock:
+        return self._locks.setdefault(id_, asyncio.Lock())
+
+    async def _find(self, id_: str, owner: str) -> Answer | None:
+        answer = self.store.find(id_, owner=owner)
+        if answer is not None:
+            own = await self.copies.read_own(id_)
+            if own is None or own.run.name.generation <= answer.generation:
+                return answer
+            # this core was away, and the other one went on with the answer meanwhile
+            log.warning("answer_superseded", id=id_, generation=own.run.name.generation)
+            self.store.drop(answer)
+        copy = await self.copies.read(id_)
+        if copy is None or copy.question.owner != owner:
+            return None
+        return await self._restore(id_, copy)
+
+    async def _restore(self, id_: str, copy: Copy) -> Answer:
+        question, run = copy.question, copy.run
+        asker = Asker(question.asker, question.owner, question.language)
+        events = None
+        if run.state is RunState.RUNNING and run.name.core in self.peers:
+            events = await self.peers[run.name.core].follow(id_)
+        is_over = run.state in (RunState.ANSWERED, RunState.FAILED)
+        own = events is None and not is_over
+        if own and run.name.core in self.peers:  # what it wrote while it was looked for
+            copy = best((copy, await self.copies.read(id_))) or copy
+        producer = self._finished(copy) if is_over else self._taking_over(copy, events)
+        answer = self.store.start(producer, asker, answer_id=id_, own=own)
+        answer.question_digest = question.digest
+        answer.generation = run.name.generation
+        answer.catching_up = not is_over
+        if is_over:
+            await whole(answer)
+        log.info(
+            "answer_found",
+            id=id_,
+            state=run.state,
+            made_by=run.name.core,
+            tokens=len(run.texts),
+            followed=events is not None,
+        )
+        return answer
+
+    def _finished(self, copy: Copy) -> Producer:
+        """Return what plays a finished answer back."""
+
+        async def produce(answer: Answer) -> None:
+            run = copy.run
+            answer.move(State.ANSWERING)
+            self._replay(answer, copy)
+            if run.state is RunState.ANSWERED:
+                answer.conclude(run.end)
+            else:
+                answer.fail(_failure(run.end))
+
+        return produce
+
+    def _taking_over(self, copy: Copy, events: Events | None) -> Producer:
+        """Return what follows the other core as long as it makes the answer, and then goes on."""
+
+        async def produce(answer: Answer) -> None:
+            answer.move(State.ANSWERING)
+            latest = copy
+            if events is not None:
+                if await _relay(answer, events):
+                    return
+                latest = best((copy, await self.copies.read(answer.id))) or copy
+            await self._adopt(answer, latest)
+
+        return produce
+
+    async def _adopt(self, answer: Answer, copy: Copy) -> None:
+        question = copy.question
+        exact = self.kitchen.resume is Resume.EXACT and question.model == self.model_id
+        if not answer.resumed and (answer.texts or copy.run.texts):
+            answer.resumed = Resumed.REGENERATED if exact else Resumed.CONTINUED
+        answer.relayed = False
+        self._replay(answer, copy)
+        self._own(answer, question, copy.run.name.generation + 1)
+        log.info("answer_adopted", id=answer.id, tokens=answer.tokens, exact=exact)
+        await self.kitchen.cook(answer, question.turns, self.copies.accepted, exact=exact)
+
+    def _replay(self, answer: Answer, copy: Copy) -> None:
+        """Add the tokens that this core does not have yet."""
+        if not answer.events:
+            answer.append("start", self.kitchen.start_of(answer))
+        for text in copy.run.texts[answer.tokens :]:
+            answer.append_token(text)
+
+    def _own(self, answer: Answer, question: Question, generation: int) -> None:
+        answer.question_digest = question.digest
+        answer.generation = generation
+        self.copies.track(answer, question, RunName(generation, self.kitchen.core_id))
+
+
+async def _relay(answer: Answer, events: Events) -> bool:
+    """Pass another core's events on; False when they broke off before their end."""
+    with contextlib.suppress(errors.TransientError):
+        async with reading(events):
+            async for event in events:
+                _take(answer, event)
+                if answer.finished:
+                    return True
+    log.warning("answer_relay_broke", id=answer.id, tokens=answer.tokens)
+    return False
+
+
+def _take(answer: Answer, event: PeerEvent) -> None:
+    if event.name == "start" and not answer.events:
+        answer.append("start", event.data)
+    elif event.name == "token":
+        answer.append_token(str(event.data.get("text", "")))
+    elif event.name == "resumed":
+        with contextlib.suppress(ValueError):
+            answer.resumed = Resumed(str(event.data.get("resumed")))
+    elif event.name == "done":
+        answer.conclude(event.data)
+    elif event.name == "error":
+        answer.fail(_failure(event.data))
+
+
+def _failure(end: Mapping[str, object]) -> Failure:
+    """Return the failure that another core told, in the words it found."""
+    status = end.get("status")
+    return Failure(
+        status if isinstance(status, int) else 503,
+        str(end.get("code") or "cancelled"),
+        Text("{error}", {"error": str(end.get("error") or "")}),
+        {"Retry-After": "1"},
+    )
