@@ -20,8 +20,6 @@ from heyken_glue.texts import text as _
 
 T = TypeVar("T")
 CONNECT_TIMEOUT_SECONDS = 0.25
-# several heartbeats of the gateway: when none of them came, the stream is broken
-SILENCE_SECONDS = 2.0
 POLICY = http.RetryPolicy(attempts=4, base_seconds=0.1, cap_seconds=2.0)
 BUSY = frozenset({429, 503})
 
@@ -79,6 +77,7 @@ class Api:
         )
         self._policy = policy
         self._connect_timeout_seconds = connect_timeout_seconds
+        self._silence_seconds = client_file.stream_silence_seconds
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=_trust(client_file)),
             headers={"Authorization": f"Bearer {client_file.token}", "Accept-Language": language},
@@ -134,7 +133,9 @@ class Api:
     ) -> AsyncIterator[AsyncIterator[SseEvent]]:
         """Open a stream of events; SilentError when it breaks or falls silent."""
         timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._connect_timeout_seconds, sock_read=SILENCE_SECONDS
+            total=None,
+            sock_connect=self._connect_timeout_seconds,
+            sock_read=self._silence_seconds,
         )
         async with self._request(door, method, path, timeout=timeout, **options) as response:
             yield _events_of(response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 from typing import Any
 
@@ -56,6 +57,10 @@ class Asking:
         self._api = api
         self._console = console
         self._question = question
+        # asked again under the same key, the question gets the same answer
+        self._key = secrets.token_hex(16)
+        self._events = 0
+        self._resumed: dict[str, Any] = {}
         self._last_id: str | None = None
         self._start: dict[str, Any] = {}
         self._pieces: list[str] = []
@@ -63,7 +68,16 @@ class Asking:
         self._restarts = 0
 
     async def attempt(self, door: Door) -> None:
-        """Ask, or go on where the stream broke; SilentError when it breaks again."""
+        """Ask, and go on where the stream breaks; SilentError when nothing new came before."""
+        while True:
+            before = self._events
+            try:
+                return await self._once(door)
+            except SilentError:
+                if self._events == before:
+                    raise
+
+    async def _once(self, door: Door) -> None:
         if self._last_id is not None:
             try:
                 await self._resume(door)
@@ -74,7 +88,7 @@ class Asking:
             else:
                 return
         body = {"message": self._question, "stream": True}
-        headers = {"Accept": "text/event-stream"}
+        headers = {"Accept": "text/event-stream", "Idempotency-Key": self._key}
         async with self._api.stream(door, "POST", CHAT, json=body, headers=headers) as events:
             await self._follow(events)
 
@@ -91,13 +105,16 @@ class Asking:
             raise SilentError("the stream ended before the answer did")
 
     def _take(self, event: SseEvent) -> None:
-        self._last_id = event.id
+        self._events += 1
+        self._last_id = event.id or self._last_id
         if event.name == "start":
             self._start = dict(event.data)
         elif event.name == "token":
             self._pieces.append(str(event.data["text"]))
             if not self._console.as_json:
                 self._console.piece(self._pieces[-1])
+        elif event.name == "resumed":
+            self._resumed = dict(event.data)
         elif event.name == "done":
             self._done = dict(event.data)
         elif event.name == "error":
@@ -122,7 +139,8 @@ class Asking:
         """Finish the output after the last event."""
         if self._console.as_json:
             response = "".join(self._pieces)
-            result = {"success": True, "response": response, **self._start, **self._done}
+            whole = {**self._start, **self._resumed, **self._done}
+            result = {"success": True, "response": response, **whole}
             self._console.json({**result, "restarts": self._restarts})
         else:
             self._console.say("")

@@ -17,17 +17,24 @@ VARIABLE = "HEYKEN_CLIENT_FILE"
 DEFAULT_FILE = pathlib.Path(".config/heyken/client.toml")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 TEXT_KEYS = ("deployment", "url", "ca_file", "token")
+# five heartbeats of a gateway with the usual settings: when none of them came, a stream is broken
+SILENCE_SECONDS = 0.5
+SILENCE_SECONDS_MAX = 600
 
 
 @dataclass(frozen=True)
 class ClientFile:
-    """What the command line knows of a deployment; `cores` maps names to their own addresses."""
+    """What the command line knows of a deployment; `cores` maps names to their own addresses.
+
+    stream_silence_seconds: without a byte for so long, a stream is given up and resumed.
+    """
 
     deployment: str
     url: str
     ca_file: pathlib.Path
     token: str
     cores: Mapping[str, str]
+    stream_silence_seconds: float = SILENCE_SECONDS
 
 
 def load(environ: Mapping[str, str]) -> ClientFile:
@@ -68,7 +75,11 @@ def _parse(content: Mapping[str, Any], path: pathlib.Path) -> ClientFile:
     if not isinstance(cores, dict) or not all(isinstance(url, str) for url in cores.values()):
         wrong.append("cores")
         cores = {}
-    wrong.extend(key for key in content if key not in (*TEXT_KEYS, "cores"))
+    silence = content.get("stream_silence_seconds", SILENCE_SECONDS)
+    if not isinstance(silence, int | float) or not 0 < silence <= SILENCE_SECONDS_MAX:
+        wrong.append("stream_silence_seconds")
+    known = (*TEXT_KEYS, "cores", "stream_silence_seconds")
+    wrong.extend(key for key in content if key not in known)
     urls = {"url": content.get("url"), **cores}
     wrong.extend(
         key for key, url in urls.items() if key not in wrong and not str(url).startswith("https://")
@@ -83,7 +94,9 @@ def _parse(content: Mapping[str, Any], path: pathlib.Path) -> ClientFile:
             _("The CA certificate {ca_file} that the client file names is not there.",
               ca_file=ca_file)
         )  # fmt: skip
-    return ClientFile(content["deployment"], content["url"], ca_file, content["token"], cores)
+    return ClientFile(
+        content["deployment"], content["url"], ca_file, content["token"], cores, float(silence)
+    )
 
 
 def _problem(what: Text) -> CliProblem:

@@ -177,8 +177,9 @@ class InFlight:
     async def _adopt(self, answer: Answer, copy: Copy) -> None:
         question = copy.question
         exact = self.kitchen.resume is Resume.EXACT and question.model == self.model_id
-        if not answer.resumed and (answer.texts or copy.run.texts):
-            answer.resumed = Resumed.REGENERATED if exact else Resumed.CONTINUED
+        if not answer.resumed:  # without any text of it the question is asked once more
+            continues = not exact and (answer.texts or copy.run.texts)
+            answer.resumed = Resumed.CONTINUED if continues else Resumed.REGENERATED
         answer.relayed = False
         self._replay(answer, copy)
         self._own(answer, question, copy.run.name.generation + 1)

@@ -16,12 +16,15 @@ import aiohttp
 from aiohttp import web
 
 from heyken_glue import errors
+from heyken_glue.domain.continuing import Resume
 from heyken_glue.domain.turns import Turn
 from heyken_glue.gateway import producer, server, streams, units
 from heyken_glue.gateway.answers import Answer, AnswerStore, StoreLimits
 from heyken_glue.gateway.app import Doors, Limits
 from heyken_glue.gateway.auth import Caller, Doorkeeper
-from heyken_glue.gateway.ports import UnitReply
+from heyken_glue.gateway.copies import Copies
+from heyken_glue.gateway.handover import PeerAnswers
+from heyken_glue.gateway.ports import ChatModel, UnitReply
 from heyken_glue.runtime import http
 from tests.support.authority import Authority, Identity
 
@@ -156,12 +159,17 @@ class Plan:
     patience: server.Patience = USUAL_PATIENCE
     clock: Callable[[], float] = time.monotonic
     observer: Callable[[Answer], None] = lambda _answer: None
+    core_id: int = 1
+    copies: Copies = field(default_factory=Copies)
+    peer_answers: Mapping[int, PeerAnswers] = field(default_factory=dict)
+    resume: Resume = Resume.CONTINUE
+    model_id: str = "scripted@1"
 
 
 @contextlib.asynccontextmanager
 async def open_house(
     authority: Authority,
-    model: ScriptedModel,
+    model: Any,
     plan: Plan | None = None,
     *,
     sign: Sign | None = None,
@@ -170,7 +178,7 @@ async def open_house(
     plan = plan or Plan()
     health, core_manager = ScriptedUnit(), ScriptedUnit()
     doors = _doors(model, health, core_manager, plan)
-    identity = authority.issue("core1")
+    identity = authority.issue(f"core{plan.core_id}")
     context = http.server_tls(
         ca_file=authority.file, certificate_file=identity.certificate, key_file=identity.key
     )
@@ -193,9 +201,7 @@ async def open_house(
             yield House(port, doors, model, health, core_manager, authority, clients)
 
 
-def _doors(
-    model: ScriptedModel, health: ScriptedUnit, core_manager: ScriptedUnit, plan: Plan
-) -> Doors:
+def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, plan: Plan) -> Doors:
     async def reason(language: str) -> str | None:
         return await units.reason_of(health, language)
 
@@ -206,14 +212,19 @@ def _doors(
     return Doors(
         language=plan.language,
         core_ids=(1, 2),
-        peers=frozenset({"core2"}),
+        peers=frozenset({"core1", "core2"} - {f"core{plan.core_id}"}),
         doorkeeper=Doorkeeper(callers),
         store=AnswerStore(plan.store, clock=plan.clock, observer=plan.observer),
-        kitchen=producer.Kitchen(model, 1, plan.deadlines, reason, CONVERSATION_BYTES_MAX),
+        kitchen=producer.Kitchen(
+            model, plan.core_id, plan.deadlines, reason, CONVERSATION_BYTES_MAX, plan.resume
+        ),
         health=health,
         core_manager=core_manager,
         limits=plan.limits,
         times=plan.times,
+        copies=plan.copies,
+        peer_answers=plan.peer_answers,
+        model_id=plan.model_id,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from heyken_glue import errors
 from heyken_glue.domain.copies import (
@@ -155,10 +155,11 @@ class RedisCopies:
         try:
             yield
         except (RedisError, OSError, TimeoutError) as error:
+            # the library's own words quote commands, and those hold what people asked
+            why = "it is full" if isinstance(error, OutOfMemoryError) else type(error).__name__
             raise errors.TransientError(
-                f"The store of answers in flight failed: {type(error).__name__}: {error}",
-                against=self.name,
-            ) from error
+                f"The store of answers in flight failed: {why}", against=self.name
+            ) from None
 
 
 def _run(name: RunName, text: str, texts: tuple[str, ...]) -> Run:

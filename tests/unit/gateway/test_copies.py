@@ -1,0 +1,236 @@
+"""Copying: in batches, never in a token's way, all of it again after a failure, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from heyken_glue import errors
+from heyken_glue.domain.copies import Copy, Portion, Question, RunName, RunState
+from heyken_glue.domain.messages import State
+from heyken_glue.gateway import copies as module
+from heyken_glue.gateway.answers import Answer, Asker
+from heyken_glue.gateway.copies import Copies, Pace
+from tests.support.doors import eventually
+
+RUN = RunName(0, 1)
+QUESTION = Question("digest", "operator", "en", (), "d", "m@1", 1.0)
+SOON = Pace(interval=0.001, accept=0.05, retry=0.001, farewell=0.05)
+NEVER = dataclasses.replace(SOON, interval=3600)
+
+
+class ScriptedStore:
+    """Keeps tokens by answer; is away or silent when told to be."""
+
+    def __init__(self, name: str = "store") -> None:
+        self.name = name
+        self.away = False
+        self.silent = asyncio.Event()
+        self.silent.set()
+        self.writes: list[list[Portion]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.states: dict[str, RunState] = {}
+        self.pings = 0
+
+    async def ping(self) -> None:
+        await self.silent.wait()
+        self._demand()
+        self.pings += 1
+
+    async def write(self, portions: Sequence[Portion]) -> Sequence[int]:
+        await self.silent.wait()
+        self._demand()
+        self.writes.append(list(portions))
+        for portion in portions:
+            if not portion.base:
+                self.texts[portion.answer_id] = []
+            if portion.answer_id in self.texts:
+                self.texts[portion.answer_id] += portion.texts
+            self.states[portion.answer_id] = portion.state
+        return [len(self.texts.get(portion.answer_id, [])) for portion in portions]
+
+    async def read(self, answer_id: str) -> Copy | None:
+        del answer_id
+        await self.silent.wait()
+        self._demand()
+        return None
+
+    async def forget(self, runs: Sequence[tuple[str, RunName]]) -> None:
+        for id_, _run in runs:
+            self.texts.pop(id_, None)
+
+    def _demand(self) -> None:
+        if self.away:
+            raise errors.TransientError("away")
+
+
+@contextlib.asynccontextmanager
+async def copying(*stores: ScriptedStore, pace: Pace = SOON) -> AsyncIterator[Copies]:
+    copies = Copies(stores, pace)
+    copies.start()
+    yield copies
+    await copies.close()
+
+
+def answer_in(copies: Copies, id_: str = "a") -> Answer:
+    answer = Answer(
+        id_,
+        Asker("operator", "digest", "en"),
+        clock=asyncio.get_running_loop().time,
+        observer=lambda _: None,
+    )
+    answer.move(State.ACCEPTED)
+    answer.move(State.ANSWERING)
+    copies.track(answer, QUESTION, RUN)
+    return answer
+
+
+async def test_an_answer_is_accepted_when_both_stores_have_the_question() -> None:
+    one, two = ScriptedStore(), ScriptedStore()
+    async with copying(one, two, pace=NEVER) as copies:
+        await copies.accepted(answer_in(copies))
+        assert set(one.texts) == set(two.texts) == {"a"}
+        assert copies.protecting
+
+
+async def test_a_silent_store_is_waited_for_once_and_then_counts_as_down() -> None:
+    one, two = ScriptedStore(), ScriptedStore()
+    two.silent.clear()
+    async with copying(one, two, pace=dataclasses.replace(SOON, accept=0.2)) as copies:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await copies.accepted(answer_in(copies))
+        assert loop.time() - began >= 0.15
+        replica = copies._replicas[1]
+        assert replica.away
+        known_to_be_down = asyncio.create_task(copies.accepted(answer_in(copies, "b")))
+        await eventually(known_to_be_down.done)
+        assert replica.away, "it did not have to wait for the store"
+        two.silent.set()
+        await eventually(lambda: not replica.away and set(two.texts) == {"a", "b"})
+
+
+async def test_tokens_go_in_batches_and_never_wait() -> None:
+    store = ScriptedStore()
+    async with copying(store, pace=NEVER) as copies:
+        answer = answer_in(copies)
+        await copies.accepted(answer)
+        store.silent.clear()
+        for number in range(1000):
+            answer.append_token(str(number))
+        assert len(answer.events) == 1000, "they are there though the store does not answer"
+        store.silent.set()
+        await eventually(lambda: len(store.texts["a"]) == 1000)
+        assert len(store.writes) <= 3, "a batch, not a thousand writes"
+
+
+async def test_sixteen_tokens_do_not_wait_for_the_interval() -> None:
+    store = ScriptedStore()
+    async with copying(store, pace=NEVER) as copies:
+        answer = answer_in(copies)
+        await copies.accepted(answer)
+        for _ in range(15):
+            answer.append_token("x")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert store.texts["a"] == []
+        answer.append_token("x")
+        await eventually(lambda: len(store.texts["a"]) == 16)
+
+
+async def test_a_store_that_lost_its_memory_gets_all_of_it_again() -> None:
+    store = ScriptedStore()
+    async with copying(store) as copies:
+        answer = answer_in(copies)
+        answer.append_token("one ")
+        await eventually(lambda: store.texts.get("a") == ["one "])
+        store.texts.clear()
+        answer.append_token("two")
+        await eventually(lambda: store.texts.get("a") == ["one ", "two"])
+
+
+async def test_a_store_that_comes_back_gets_what_ended_meanwhile() -> None:
+    store = ScriptedStore()
+    async with copying(store) as copies:
+        answer, stays = answer_in(copies), answer_in(copies, "b")
+        await copies.accepted(answer)
+        await copies.accepted(stays)
+        store.away = True
+        answer.append_token("one")
+        await eventually(lambda: copies._replicas[0].away)
+        assert not copies.protecting
+        answer.append_token("two")
+        answer.finish("stop")
+        store.away = False
+        await eventually(lambda: store.states.get("a") is RunState.ANSWERED)
+        assert store.texts["a"] == ["one", "two"]
+        await eventually(lambda: not copies._replicas[0].away)
+        assert set(copies._replicas[0]._live) == {"b"}, "what is over is not kept for copying"
+
+
+async def test_nothing_is_asked_of_a_store_that_is_well_and_idle() -> None:
+    store = ScriptedStore()
+    async with copying(store) as copies:
+        answer = answer_in(copies)
+        answer.finish("stop")
+        await eventually(lambda: store.states.get("a") is RunState.ANSWERED)
+        writes = len(store.writes)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert (len(store.writes), store.pings) == (writes, 0)
+
+
+async def test_finished_answers_do_not_pile_up_before_a_store_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "FINISHED_WAITING_MAX", 3)
+    store = ScriptedStore()
+    store.away = True
+    async with copying(store) as copies:
+        replica = copies._replicas[0]
+        for number in range(20):
+            answer_in(copies, str(number)).finish("stop")
+        await eventually(lambda: len(replica._live) == 3)
+        assert len(replica._dirty) <= 3
+
+
+async def test_what_memory_forgets_goes_from_the_stores_too() -> None:
+    store = ScriptedStore()
+    async with copying(store) as copies:
+        answer = answer_in(copies)
+        answer.finish("stop")
+        await eventually(lambda: "a" in store.texts)
+        copies.forget(answer)
+        await eventually(lambda: "a" not in store.texts)
+        assert not copies._tracked
+
+
+async def test_closing_copies_the_last_tokens_first_but_waits_for_nobody_long() -> None:
+    one, two = ScriptedStore(), ScriptedStore()
+    copies = Copies([one, two], NEVER)
+    copies.start()
+    answer = answer_in(copies)
+    await copies.accepted(answer)
+    two.silent.clear()
+    answer.append_token("one")
+    answer.leave()
+    async with asyncio.timeout(5):
+        await copies.close()
+    assert (one.texts["a"], one.states["a"]) == (["one"], RunState.LEFT)
+
+
+async def test_reading_waits_for_a_silent_store_only_a_moment() -> None:
+    store = ScriptedStore()
+    store.silent.clear()
+    async with copying(store) as copies:
+        async with asyncio.timeout(5):
+            assert await copies.read("a") is None
+            assert await copies.read_own("a") is None
+        store.silent.set()
+    async with copying() as nothing:
+        assert await nothing.read("a") is None
+        assert await nothing.read_own("a") is None

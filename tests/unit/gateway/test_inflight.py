@@ -1,0 +1,329 @@
+"""Answers outlive their core: two gateways, two real stores, and one of them is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import pathlib
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from heyken_glue.domain.continuing import Resume
+from tests.support.authority import Authority
+from tests.support.doors import TOKENS, SseEvent, eventually, sse_events
+from tests.support.twins import Twins, twins
+
+PIECES = [f"{'' if number % 9 else chr(10)}n{number} " for number in range(120)]
+KILLS, SEED = 50, 20
+STREAM = {"Accept": "text/event-stream"}
+CHAT = "/api/v1/chat"
+
+
+async def ask_and_lose(pair: Twins, at: int, lose: Callable[[], Any]) -> Any:
+    """Ask, and lose core 1 when the client has `at` pieces; return what the client has."""
+    losing: list[asyncio.Task[Any]] = []
+
+    def listener(heard: int) -> None:
+        if heard == at:
+            pair.move_vip(2)
+            losing.append(asyncio.create_task(lose()))
+
+    asking = await pair.ask(listener)
+    assert losing, "the client never had so many pieces"
+    await asyncio.gather(*losing)
+    return asking
+
+
+def told(asking: Any) -> str:
+    """Return all that stood on the terminal."""
+    return "".join(asking._console.heard)
+
+
+@pytest.mark.parametrize("resume", list(Resume))
+async def test_a_reader_gets_the_whole_text_whenever_the_core_is_lost(
+    authority: Authority, tmp_path: pathlib.Path, resume: Resume
+) -> None:
+    chance = random.Random(SEED)  # noqa: S311 - which token, no secret
+    was_continued = 0
+    print(f"seed {SEED}")
+    for kill in range(KILLS // 2):
+        at, with_store = chance.randrange(1, len(PIECES)), bool(kill % 2)
+        async with twins(authority, tmp_path, PIECES, resume=resume) as pair:
+            first, second = pair.cores[1], pair.cores[2]
+
+            async def lose(core: Any = first, with_store: bool = with_store) -> None:
+                await core.die(with_store=with_store)
+
+            asking = await ask_and_lose(pair, at, lose)
+            assert told(asking) == first.model.text, f"killed at {at}, store lost: {with_store}"
+            assert asking._restarts == 0
+            if resume is Resume.EXACT:
+                assert not second.model.continued
+                assert asking._done.get("resumed") in (None, "regenerated")
+            elif second.model.continued:
+                assert asking._done["resumed"] == "continued"
+            was_continued += second.model.continued
+    assert was_continued > KILLS // 4 or resume is Resume.EXACT, "they came too late to show it"
+
+
+async def test_without_copies_the_text_is_not_whole(
+    authority: Authority, tmp_path: pathlib.Path
+) -> None:
+    async with twins(authority, tmp_path, PIECES, copying=False) as pair:
+        asking = await ask_and_lose(pair, 50, lambda: pair.cores[1].die(with_store=True))
+        assert told(asking) != pair.cores[1].model.text, "the test before would see nothing"
+        assert asking._restarts == 1
+
+
+@pytest.fixture
+async def pair(authority: Authority, tmp_path: pathlib.Path) -> AsyncIterator[Twins]:
+    """Two cores that continue."""
+    async with twins(authority, tmp_path, PIECES) as opened:
+        yield opened
+
+
+async def events_until(stream: AsyncIterator[SseEvent], count: int) -> list[SseEvent]:
+    """Return the first `count` numbered events."""
+    events: list[SseEvent] = []
+    while len(events) < count:
+        event = await anext(stream)
+        if event.id:
+            events.append(event)
+    return events
+
+
+def text_of(events: list[SseEvent]) -> str:
+    return "".join(event.data["text"] for event in events if event.name == "token")
+
+
+async def begin(client: Any, count: int) -> list[SseEvent]:
+    """Ask for a stream, take `count` events of it, and leave."""
+    body = {"message": "count"}
+    async with client.post(CHAT, json=body, headers=STREAM) as response:
+        events = await events_until(sse_events(response), count)
+        response.close()
+    return events
+
+
+async def resume(client: Any, events: list[SseEvent], *, ahead: int = 0) -> list[SseEvent]:
+    """Come back for the rest; with the events that came before."""
+    id_, number = events[-1].id.split(":")
+    headers = {"Last-Event-ID": f"{id_}:{int(number) + ahead}"}
+    async with client.get(f"{CHAT}/{id_}/events", headers=headers) as response:
+        assert response.status == 200, await response.text()
+        return [event async for event in sse_events(response) if event.name != ":"]
+
+
+async def test_after_a_planned_move_the_new_holder_follows_the_old_one(pair: Twins) -> None:
+    async with pair.client() as client:
+        before = await begin(client, 30)
+        pair.move_vip(2)
+        rest = await resume(client, before)
+    assert text_of(before + rest) == pair.cores[1].model.text
+    assert not pair.cores[2].model.asked, "one core makes it"
+    assert "resumed" not in rest[-1].data
+    assert pair.cores[2].house.store.load()["answers"] == 0, "its own model does nothing"
+
+
+async def test_an_answer_goes_on_when_the_core_that_is_followed_dies(pair: Twins) -> None:
+    async with pair.client() as client:
+        before = await begin(client, 10)
+        pair.move_vip(2)
+        headers = {"Last-Event-ID": before[-1].id}
+        where = f"{CHAT}/{before[0].data['id']}/events"
+        async with client.get(where, headers=headers) as response:
+            stream = sse_events(response)
+            more = await events_until(stream, 20)
+            await pair.cores[1].die(with_store=True)
+            rest = [event async for event in stream if event.name != ":"]
+    assert text_of(before + more + rest) == pair.cores[1].model.text
+    assert rest[-1].data["resumed"] == "continued"
+    numbers = [int(event.id.split(":")[1]) for event in before + more + rest if event.id]
+    assert numbers == list(range(len(PIECES) + 2)), "each event once, in order"
+
+
+async def test_a_core_that_wakes_up_gives_what_its_successor_made(pair: Twins) -> None:
+    first, second = pair.cores[1], pair.cores[2]
+    first.model._pause = 0.02
+    async with pair.client() as client:
+        before = await begin(client, 10)
+        first.door.cut()  # frozen for everybody else: it still works and writes to both stores
+        pair.move_vip(2)
+        rest = await resume(client, before)
+        whole = text_of(before + rest)
+        assert whole == second.model.text
+        assert first.house.store.load()["answers"] == 1, "the former core is still at it"
+        found = await first.copies.read(before[0].data["id"])
+        assert found is not None
+        assert found.run.text == whole
+        assert found.run.name.core == 2
+        pair.move_vip(1)
+        again = await resume(client, before)
+    assert text_of(before + again) == whole
+    assert again[-1].data["resumed"] == "continued", "the successor's, not its own"
+
+
+async def test_a_core_that_goes_down_in_order_cuts_without_an_error(pair: Twins) -> None:
+    async with pair.client() as client:
+        body = {"message": "count"}
+        async with client.post(CHAT, json=body, headers=STREAM) as response:
+            stream = sse_events(response)
+            before = await events_until(stream, 10)
+            await pair.cores[1].house.doors.inflight.close()
+            before += [event async for event in stream if event.id]
+        assert {event.name for event in before} == {"start", "token"}
+        pair.move_vip(2)
+        rest = await resume(client, before)
+    assert text_of(before + rest) == pair.cores[1].model.text
+    assert len(pair.cores[2].model.asked) == 1
+
+
+async def test_a_reader_ahead_of_the_copies_gets_only_what_is_new(pair: Twins) -> None:
+    async with pair.client() as client:
+        before = await begin(client, 10)
+        id_ = before[0].data["id"]
+        await pair.cores[1].die(with_store=True)
+        copied = await pair.cores[2].copies.read(id_)
+        assert copied is not None
+        pair.move_vip(2)
+        ahead = len(copied.run.texts) + 5 - 9
+        rest = await resume(client, before, ahead=ahead)
+    assert text_of(rest) == "".join(PIECES[len(copied.run.texts) + 5 :])
+
+
+async def test_a_finished_answer_is_given_again_by_the_other_core(pair: Twins) -> None:
+    async with pair.client() as client:
+        async with client.post(CHAT, json={"message": "count"}, headers=STREAM) as response:
+            events = [event async for event in sse_events(response) if event.id]
+        await eventually(lambda: not pair.cores[1].copies._replicas[1]._live)
+        await pair.cores[1].die(with_store=True)
+        pair.move_vip(2)
+        again = await resume(client, events[:40])
+        assert [event.id for event in events[:40] + again] == [event.id for event in events]
+        assert again[-1].data == events[-1].data
+        where = f"{CHAT}/{events[0].data['id']}/events"
+        async with client.get(where, headers={"Last-Event-ID": events[-1].id}) as response:
+            assert response.status == 204
+    assert not pair.cores[2].model.asked
+
+
+async def test_nobody_else_gets_an_answer_out_of_the_copies(pair: Twins) -> None:
+    async with pair.client() as client, pair.client(TOKENS["other"][0]) as stranger:
+        before = await begin(client, 10)
+        await pair.cores[1].die(with_store=False)
+        pair.move_vip(2)
+        async with stranger.get(f"{CHAT}/{before[0].data['id']}/events") as response:
+            assert response.status == 404
+        for where in (f"/peer/answers/{before[0].data['id']}/events", "/peer/answers/x/events"):
+            async with client.get(where) as response:
+                assert response.status == 403, "a token opens no door between the cores"
+        assert text_of(before + await resume(client, before)) == pair.cores[1].model.text
+
+
+async def test_the_same_key_is_the_same_answer_on_both_cores(pair: Twins) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    answers = []
+    for core in (1, 1, 2):
+        pair.move_vip(core)
+        async with pair.client() as client:
+            async with client.post(CHAT, json={"message": "count"}, headers=key) as response:
+                answer = await response.json()
+            answers.append((answer["id"], answer["response"]))
+            async with client.post(CHAT, json={"message": "other"}, headers=key) as response:
+                assert response.status == 409
+                assert (await response.json())["code"] == "key_reused"
+    assert answers == [(answers[0][0], pair.cores[1].model.text)] * 3
+    assert len(pair.cores[1].model.asked) == 1
+    assert not pair.cores[2].model.asked
+
+
+async def test_a_whole_answer_is_asked_for_again_under_its_key(pair: Twins) -> None:
+    key = {"Idempotency-Key": "k-2"}
+    body = {"message": "count", "stream": False}
+    async with pair.client() as client:
+        asking = asyncio.create_task(client.post(CHAT, json=body, headers=key))
+        await eventually(lambda: pair.cores[1].house.store.load()["last_token_seconds"] is not None)
+        replica = pair.cores[1].copies._replicas[1]
+        await eventually(lambda: sum(replica._has.values()) > 5)
+        await pair.cores[1].die(with_store=True)
+        pair.move_vip(2)
+        with contextlib.suppress(aiohttp.ClientError):
+            await asking
+        async with client.post(CHAT, json=body, headers=key) as response:
+            answer = await response.json()
+    assert answer["response"] == pair.cores[1].model.text
+    assert answer["resumed"] == "continued"
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 129, "ż"])
+async def test_a_key_that_is_none_is_refused(pair: Twins, key: str) -> None:
+    async with pair.client() as client:
+        headers = {"Idempotency-Key": key}
+        async with client.post(CHAT, json={"message": "count"}, headers=headers) as response:
+            assert response.status == 400
+            assert (await response.json())["code"] == "bad_key"
+
+
+@pytest.mark.parametrize("lost", [[1], [2], [1, 2]])
+async def test_answers_are_given_while_stores_are_away(pair: Twins, lost: list[int]) -> None:
+    for core in lost:
+        pair.cores[core].server.kill()
+    async with pair.client() as client:
+        for _ in range(2):
+            async with client.post(CHAT, json={"message": "count"}) as response:
+                assert (await response.json())["response"] == pair.cores[1].model.text
+    away = [replica.away for replica in pair.cores[1].copies._replicas]
+    assert away == [core in lost for core in (1, 2)]
+
+
+async def test_a_store_that_comes_back_gets_the_whole_answer(pair: Twins) -> None:
+    pair.cores[1].model._pause = 0.01
+    async with pair.client() as client:
+        before = await begin(client, 20)
+        pair.cores[2].server.kill()
+        replica = pair.cores[1].copies._replicas[1]
+        await eventually(lambda: replica.away)
+        pair.cores[2].server.start()
+        await eventually(lambda: sum(replica._has.values()) > 30)
+        pair.cores[1].server.kill()
+        await pair.cores[1].die(with_store=True)
+        pair.move_vip(2)
+        assert text_of(before + await resume(client, before)) == pair.cores[1].model.text
+
+
+async def test_exact_repetition_needs_the_same_model_else_the_text_is_continued(
+    authority: Authority, tmp_path: pathlib.Path
+) -> None:
+    models = ("counting@1", "counting@2")
+    async with (
+        twins(authority, tmp_path, PIECES, resume=Resume.EXACT, models=models) as pair,
+        pair.client() as client,
+    ):
+        before = await begin(client, 60)
+        await pair.cores[1].die(with_store=True)
+        pair.move_vip(2)
+        rest = await resume(client, before)
+    assert text_of(before + rest) == pair.cores[1].model.text
+    assert rest[-1].data["resumed"] == "continued"
+
+
+async def test_a_text_that_comes_out_differently_is_continued(
+    authority: Authority, tmp_path: pathlib.Path
+) -> None:
+    async with (
+        twins(authority, tmp_path, PIECES, resume=Resume.EXACT) as pair,
+        pair.client() as client,
+    ):
+        before = await begin(client, 60)
+        await pair.cores[1].die(with_store=True)
+        pair.cores[2].model.wavering = 20
+        pair.move_vip(2)
+        rest = await resume(client, before)
+    assert text_of(before + rest) == pair.cores[1].model.text
+    assert rest[-1].data["resumed"] == "continued"
+    assert json.dumps([event.name for event in rest]).count("resumed") == 2
