@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from heyken_glue.gateway.answers import AHEAD_MAX, Answer
+from heyken_glue.gateway.answer import AHEAD_MAX, Answer
 from heyken_glue.gateway.problems import Problem
 from heyken_glue.texts import text as _
 

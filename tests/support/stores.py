@@ -10,13 +10,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 import yaml
 
-from heyken_glue.adapters.redis.client import Access
+from heyken_glue.adapters.redis.client import Access, RedisCopies
 from tests.support.authority import Authority, Identity
 
 ROLE = pathlib.Path(__file__).parents[2] / "ansible" / "roles" / "redis"
@@ -70,6 +70,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+async def send(store: RedisCopies, *command: str) -> object:
+    """Send any command, as somebody might who got in."""
+    execute: Callable[..., Awaitable[object]] = store._redis.execute_command
+    return await execute(*command)
 
 
 def access(authority: Authority, identity: Identity, port: int) -> Access:

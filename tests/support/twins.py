@@ -20,7 +20,7 @@ from heyken_glue.domain.turns import Role, Turn
 from heyken_glue.gateway.copies import Copies, Pace
 from heyken_glue.gateway.handover import PeerAnswers
 from heyken_glue.runtime import http
-from tests.support.authority import Authority
+from tests.support.authority import Authority, Identity
 from tests.support.doors import TOKENS, House, Plan, open_house
 from tests.support.stores import RedisServer, redis_server
 
@@ -215,18 +215,8 @@ async def twins(
         doors = {core: await stack.enter_async_context(relay()) for core in CORES}
         cores = {}
         for core, other in (CORES, CORES[::-1]):
-            stores = []
-            for place in (core, other) if copying else ():
-                identity = authority.issue(f"core{core}")
-                access = dataclasses.replace(
-                    servers[place].access,
-                    certificate_file=identity.certificate,
-                    key_file=identity.key,
-                )
-                stores.append(RedisCopies(access))
-                stack.push_async_callback(stores[-1].close)
-            copies = Copies(stores, Pace(accept=10.0))
-            copies.start()
+            places = [servers[core], servers[other]] if copying else []
+            copies = await _copies(authority.issue(f"core{core}"), places, stack)
             plan = Plan(
                 core_id=core,
                 copies=copies,
@@ -241,6 +231,21 @@ async def twins(
         vip = await stack.enter_async_context(relay())
         vip.target = cores[1].house.port
         yield Twins(cores, vip, authority)
+
+
+async def _copies(
+    identity: Identity, servers: Sequence[RedisServer], stack: contextlib.AsyncExitStack
+) -> Copies:
+    stores = []
+    for server in servers:
+        access = dataclasses.replace(
+            server.access, certificate_file=identity.certificate, key_file=identity.key
+        )
+        stores.append(RedisCopies(access))
+        stack.push_async_callback(stores[-1].close)
+    copies = Copies(stores, Pace(accept=10.0))
+    copies.start()
+    return copies
 
 
 async def _way(

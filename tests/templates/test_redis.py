@@ -108,7 +108,7 @@ async def test_a_real_server_takes_copies_with_the_rendered_file(
         await store.forget([("x", RunName(0, 1))])
         for command in ("FLUSHALL", "CONFIG GET *", "SHUTDOWN", "MONITOR", "EVAL x 0"):
             with pytest.raises(Exception, match=r"unknown command|permissions"):
-                await store._redis.execute_command(*command.split())
+                await stores.send(store, *command.split())
         await store.close()
     finally:
         server.kill()

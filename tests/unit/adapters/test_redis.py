@@ -13,6 +13,7 @@ from heyken_glue import errors
 from heyken_glue.adapters.redis.client import RedisCopies
 from heyken_glue.domain.copies import Portion, Question, RunName, RunState
 from heyken_glue.domain.turns import Role, Turn
+from tests.support import stores
 from tests.support.authority import Authority
 from tests.support.stores import RedisServer, redis_server
 
@@ -139,11 +140,14 @@ async def test_no_other_key_command_user_or_certificate_gets_in(
 ) -> None:
     for command in (["FLUSHALL"], ["CONFIG", "GET", "*"], ["KEYS", "*"], ["GET", "heyken:x"]):
         with pytest.raises(Exception, match=r"unknown command|permissions"):
-            await copies._redis.execute_command(*command)
+            await stores.send(copies, *command)
     with pytest.raises(Exception, match="permissions"):
         await copies._redis.hset("other:x", "a", "b")
-    for changes in ({"password": "wrong"}, {"user": "default"}):
-        stranger = RedisCopies(dataclasses.replace(server.access, **changes))
+    for access in (
+        dataclasses.replace(server.access, password="wrong"),
+        dataclasses.replace(server.access, user="default"),
+    ):
+        stranger = RedisCopies(access)
         with pytest.raises(errors.TransientError, match="Authentication"):
             await stranger.ping()
         await stranger.close()

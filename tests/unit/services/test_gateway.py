@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -16,8 +17,11 @@ import pytest
 from aiohttp import web
 
 from heyken_glue import errors, settings
+from heyken_glue.adapters.redis.client import RedisCopies
+from heyken_glue.domain.copies import Copy
 from heyken_glue.runtime import daemon, http
 from heyken_glue.services import gateway
+from tests.support import stores
 from tests.support.authority import Authority
 
 PATIENCE_SECONDS = 10.0
@@ -44,6 +48,7 @@ class Site:
     authority: Authority
     port: int
     ollama_port: int
+    redis_port: int | None = None
 
     def write(self, monkeypatch: pytest.MonkeyPatch) -> settings.Settings:
         """Write everything the unit reads and return its settings."""
@@ -55,7 +60,7 @@ class Site:
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         tokens = [{"name": "operator", "sha256": digest, "scopes": ["chat", "status"]}]
         (credentials / "api_tokens").write_text(json.dumps(tokens))
-        (credentials / "redis_password").write_text("none\n")
+        (credentials / "redis_password").write_text(f"{stores.PASSWORD}\n")
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
         file = self.directory / "heyken.toml"
         file.write_text(self._toml(identity.certificate))
@@ -63,7 +68,9 @@ class Site:
 
     def _toml(self, certificate: pathlib.Path) -> str:
         digest = "0" * 64
+        redis = "" if self.redis_port is None else f"redis = {{ port = {self.redis_port} }}"
         return f"""
+{redis}
 deployment = {{ name = "test", environment = "lab" }}
 host = {{ name = "core1", address = "127.0.0.1", core_id = 1 }}
 peers = [{{ name = "core2", address = "192.0.2.12", core_id = 2 }}]
@@ -159,6 +166,41 @@ def test_a_question_goes_to_ollama_and_its_life_to_the_spool(
     assert {event["subject"] for event in events} == {answer["id"]}
     assert "capital" not in spooled
     assert "Warsaw" not in spooled
+
+
+def test_another_unit_asks_under_a_key_and_the_answer_is_copied(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stores.redis_server(site.authority, site.directory) as server:
+        site.redis_port = server.access.port
+        loaded = site.write(monkeypatch)  # the other core's store is out of reach
+        answers: list[dict[str, object]] = []
+        copied: list[object] = []
+
+        async def visit() -> None:
+            runner = await model_server(site.ollama_port)
+            path = site.directory / "run/gateway/http.sock"
+            asked = {"message": "the capital?", "asker": "user", "language": "pl", "key": "reply-1"}
+            async with http.unix_session(path, total_seconds=PATIENCE_SECONDS) as local:
+                answers.extend(
+                    [
+                        await http.request_json(local, "POST", "/api/v1/chat", body=asked)
+                        for _ in range(2)
+                    ]
+                )
+            store = RedisCopies(dataclasses.replace(server.access, prefix="heyken:test"))
+            copied.append(await store.read(str(answers[0]["id"])))
+            await store.close()
+            await runner.cleanup()
+
+        assert run_unit(loaded, visit, monkeypatch) == 0
+    assert [answer["response"] for answer in answers] == ["Warsaw", "Warsaw"]
+    assert answers[0]["id"] == answers[1]["id"]
+    (copy,) = copied
+    assert isinstance(copy, Copy)
+    assert (copy.question.asker, copy.question.language) == ("user", "pl")
+    assert copy.question.model == f"toy@{'0' * 64}"
+    assert copy.question.turns[-1].content == "the capital?"
 
 
 def test_a_model_server_that_is_away_is_a_503(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
