@@ -89,6 +89,11 @@ class Run:
         """All of it."""
         return "".join(self.texts)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to go on with."""
+        return self.state in (RunState.ANSWERED, RunState.FAILED)
+
 
 @dataclass(frozen=True)
 class Copy:
@@ -103,11 +108,7 @@ def best(copies: Iterable[Copy | None]) -> Copy | None:
     found = [copy for copy in copies if copy is not None]
     if not found:
         return None
-    final = (RunState.ANSWERED, RunState.FAILED)
-    return max(
-        found,
-        key=lambda copy: (copy.run.name, copy.run.state in final, len(copy.run.texts)),
-    )
+    return max(found, key=lambda copy: (copy.run.name, copy.run.is_over, len(copy.run.texts)))
 
 
 def latest(names: Iterable[str]) -> RunName | None:

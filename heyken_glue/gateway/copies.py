@@ -28,6 +28,7 @@ class Pace:
     """Seconds between two copies, tokens that do not wait so long, seconds for accepting.
 
     retry: seconds between two looks at a store that is away; farewell: for the last copies.
+    read_own: seconds for the own store to say what it knows, with the whole pair's readers coming.
     """
 
     interval: float = 0.02
@@ -35,6 +36,7 @@ class Pace:
     accept: float = 0.1
     retry: float = 0.2
     farewell: float = 0.5
+    read_own: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +129,10 @@ class Replica:
                 await self._copy()
             except errors.HeykenError as error:
                 self._begin_again(str(error))
+                await asyncio.sleep(self._pace.retry)
+            except Exception as error:  # the top of a loop that must not end
+                log.exception("copies_crashed", store=self.store.name)
+                self._begin_again(type(error).__name__)
                 await asyncio.sleep(self._pace.retry)
 
     async def _copy(self) -> None:
@@ -248,15 +254,25 @@ class Copies:
 
     async def read(self, answer_id: str) -> Copy | None:
         """Return what the stores know of an answer: the latest run, of that the longer text."""
-        return best(await asyncio.gather(*(self._read(one, answer_id) for one in self._replicas)))
+        own, others = self._replicas[:1], self._replicas[1:]
+        return best(
+            await asyncio.gather(
+                *(self._read(one, answer_id, self._pace.read_own) for one in own),
+                *(self._read(one, answer_id, self._pace.accept) for one in others),
+            )
+        )
 
     async def read_own(self, answer_id: str) -> Copy | None:
         """Return what the own store knows."""
-        return await self._read(self._replicas[0], answer_id) if self._replicas else None
+        if not self._replicas:
+            return None
+        return await self._read(self._replicas[0], answer_id, self._pace.accept)
 
-    async def _read(self, replica: Replica, answer_id: str) -> Copy | None:
+    async def _read(self, replica: Replica, answer_id: str, patience: float) -> Copy | None:
         """Ask one store, but not for long: whoever asks has a reader waiting."""
-        with contextlib.suppress(errors.HeykenError, TimeoutError):
-            async with asyncio.timeout(self._pace.accept):
+        try:
+            async with asyncio.timeout(patience):
                 return await replica.store.read(answer_id)
-        return None
+        except (errors.HeykenError, TimeoutError) as error:
+            log.warning("copy_unreadable", store=replica.store.name, reason=type(error).__name__)
+            return None

@@ -125,43 +125,32 @@ class InFlight:
         events = None
         if run.state is RunState.RUNNING and run.name.core in self.peers:
             events = await self.peers[run.name.core].follow(id_)
-        is_over = run.state in (RunState.ANSWERED, RunState.FAILED)
+            if events is None:  # it wrote while it was looked for, perhaps the end
+                copy = best((copy, await self.copies.read(id_))) or copy
+        is_over = copy.run.is_over
         own = events is None and not is_over
-        if own and run.name.core in self.peers:  # what it wrote while it was looked for
-            copy = best((copy, await self.copies.read(id_))) or copy
-        producer = self._finished(copy) if is_over else self._taking_over(copy, events)
+        producer = self._taking_over(copy, events)
         answer = self.store.start(producer, asker, answer_id=id_, own=own)
         answer.question_digest = question.digest
-        answer.generation = run.name.generation
+        answer.generation = copy.run.name.generation
         answer.catching_up = not is_over
         if is_over:
             await whole(answer)
         log.info(
             "answer_found",
             id=id_,
-            state=run.state,
-            made_by=run.name.core,
-            tokens=len(run.texts),
+            state=copy.run.state,
+            made_by=copy.run.name.core,
+            tokens=len(copy.run.texts),
             followed=events is not None,
         )
         return answer
 
-    def _finished(self, copy: Copy) -> Producer:
-        """Return what plays a finished answer back."""
-
-        async def produce(answer: Answer) -> None:
-            run = copy.run
-            answer.move(State.ANSWERING)
-            self._replay(answer, copy)
-            if run.state is RunState.ANSWERED:
-                answer.conclude(run.end)
-            else:
-                answer.fail(_failure(run.end))
-
-        return produce
-
     def _taking_over(self, copy: Copy, events: Events | None) -> Producer:
-        """Return what follows the other core as long as it makes the answer, and then goes on."""
+        """Return what follows the other core as long as it makes the answer, and then goes on.
+
+        What is over is only played back.
+        """
 
         async def produce(answer: Answer) -> None:
             answer.move(State.ANSWERING)
@@ -170,7 +159,14 @@ class InFlight:
                 if await _relay(answer, events):
                     return
                 latest = best((copy, await self.copies.read(answer.id))) or copy
-            await self._adopt(answer, latest)
+            if not latest.run.is_over:
+                await self._adopt(answer, latest)
+                return
+            self._replay(answer, latest)
+            if latest.run.state is RunState.ANSWERED:
+                answer.conclude(latest.run.end)
+            else:
+                answer.fail(_failure(latest.run.end))
 
         return produce
 

@@ -17,6 +17,7 @@ from heyken_glue.cli.client import ClientFile
 from heyken_glue.cli.output import Console
 from heyken_glue.domain.continuing import Resume
 from heyken_glue.domain.turns import Role, Turn
+from heyken_glue.gateway.answers import StoreLimits
 from heyken_glue.gateway.copies import Copies, Pace
 from heyken_glue.gateway.handover import PeerAnswers
 from heyken_glue.runtime import http
@@ -205,6 +206,7 @@ async def twins(
     resume: Resume = Resume.CONTINUE,
     copying: bool = True,
     models: Sequence[str] = ("counting@1", "counting@1"),
+    answers_max: int = 8,
 ) -> AsyncIterator[Twins]:
     """Run the pair; the address leads to core 1. Without `copying` nothing is protected."""
     async with contextlib.AsyncExitStack() as stack:
@@ -223,6 +225,7 @@ async def twins(
                 peer_answers={other: await _way(authority, core, doors[other], stack)},
                 resume=resume,
                 model_id=models[core - 1],
+                store=StoreLimits(answers_max, keep_seconds=600),
             )
             model = CountingModel(core, pieces)
             house = await stack.enter_async_context(open_house(authority, model, plan))

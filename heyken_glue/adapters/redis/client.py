@@ -9,6 +9,7 @@ writes knows how far the store has come and writes all of it again.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from heyken_glue.domain.copies import (
 )
 
 QUESTION = "question"
+READERS_MAX = 8
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class RedisCopies:
 
     def __init__(self, access: Access) -> None:
         self.name = access.address
+        # after a loss all readers come at once; more connections would not make it faster
+        self._reading = asyncio.Semaphore(READERS_MAX)
         self._prefix, self._ttl = f"{access.prefix}:answer:", access.ttl_seconds
         self._redis = Redis(
             host=access.address,
@@ -106,6 +110,10 @@ class RedisCopies:
 
     async def read(self, answer_id: str) -> Copy | None:
         """Return the latest run of an answer, or None."""
+        async with self._reading:
+            return await self._read(answer_id)
+
+    async def _read(self, answer_id: str) -> Copy | None:
         with self._told():
             fields = cast("Mapping[str, str]", await self._redis.hgetall(self._key(answer_id)))
             question = question_from(fields.get(QUESTION, ""))

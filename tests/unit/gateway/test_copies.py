@@ -19,7 +19,7 @@ from tests.support.doors import eventually
 
 RUN = RunName(0, 1)
 QUESTION = Question("digest", "operator", "en", (), "d", "m@1", 1.0)
-SOON = Pace(interval=0.001, accept=0.05, retry=0.001, farewell=0.05)
+SOON = Pace(interval=0.001, accept=0.05, retry=0.001, farewell=0.05, read_own=0.05)
 NEVER = dataclasses.replace(SOON, interval=3600)
 
 
@@ -29,6 +29,7 @@ class ScriptedStore:
     def __init__(self, name: str = "store") -> None:
         self.name = name
         self.away = False
+        self.bug: Exception | None = None
         self.silent = asyncio.Event()
         self.silent.set()
         self.writes: list[list[Portion]] = []
@@ -64,6 +65,8 @@ class ScriptedStore:
             self.texts.pop(id_, None)
 
     def _demand(self) -> None:
+        if self.bug is not None:
+            raise self.bug
         if self.away:
             raise errors.TransientError("away")
 
@@ -221,6 +224,17 @@ async def test_closing_copies_the_last_tokens_first_but_waits_for_nobody_long() 
     async with asyncio.timeout(5):
         await copies.close()
     assert (one.texts["a"], one.states["a"]) == (["one"], RunState.LEFT)
+
+
+async def test_a_bug_in_a_store_ends_no_loop() -> None:
+    store = ScriptedStore()
+    async with copying(store) as copies:
+        store.bug = ZeroDivisionError("bug")
+        answer = answer_in(copies)
+        await eventually(lambda: copies._replicas[0].away)
+        store.bug = None
+        answer.append_token("one")
+        await eventually(lambda: store.texts.get("a") == ["one"])
 
 
 async def test_reading_waits_for_a_silent_store_only_a_moment() -> None:

@@ -327,3 +327,39 @@ async def test_a_text_that_comes_out_differently_is_continued(
     assert text_of(before + rest) == pair.cores[1].model.text
     assert rest[-1].data["resumed"] == "continued"
     assert json.dumps([event.name for event in rest]).count("resumed") == 2
+
+
+async def test_an_end_that_is_found_late_is_not_gone_beyond(pair: Twins) -> None:
+    async with pair.client() as client:
+        before = await begin(client, 30)
+        pair.move_vip(2)
+        where, headers = f"{CHAT}/{before[0].data['id']}/events", {"Last-Event-ID": before[-1].id}
+        async with client.get(where, headers=headers) as response:
+            stream = sse_events(response)
+            more = await events_until(stream, 20)
+            for writer in pair.cores[1].door._writers:  # what it sends is lost, what it writes not
+                writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await eventually(lambda: not pair.cores[1].copies._replicas[1]._live)
+            pair.cores[1].door.cut()
+            rest = [event async for event in stream if event.name != ":"]
+    assert text_of(before + more + rest) == pair.cores[1].model.text
+    assert not pair.cores[2].model.asked, "it was complete"
+
+
+async def test_all_readers_of_a_lost_core_get_their_text(
+    authority: Authority, tmp_path: pathlib.Path
+) -> None:
+    readers = 40
+    async with twins(authority, tmp_path, PIECES, answers_max=readers) as pair:
+        pair.cores[1].model._pause = 0.02
+        losing: list[asyncio.Task[None]] = []
+
+        def listener(heard: int) -> None:
+            if heard == 20 and not losing:
+                pair.move_vip(2)
+                losing.append(asyncio.create_task(pair.cores[1].die(with_store=True)))
+
+        askings = await asyncio.gather(*(pair.ask(listener, str(n)) for n in range(readers)))
+        await asyncio.gather(*losing)
+    assert {told(asking) for asking in askings} == {pair.cores[1].model.text}
+    assert sum(asking._restarts for asking in askings) == 0
