@@ -36,7 +36,7 @@ class Pace:
     accept: float = 0.1
     retry: float = 0.2
     farewell: float = 0.5
-    read_own: float = 0.5
+    read_own: float = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,20 +253,28 @@ class Copies:
                 replica.forget(answer.id, tracked.run)
 
     async def read(self, answer_id: str) -> Copy | None:
-        """Return what the stores know of an answer: the latest run, of that the longer text."""
+        """Return what the stores know of an answer: the latest run, of that the longer text.
+
+        Raises TransientError when none could be asked, though one is not known to be down: that
+        an answer is unknown and that nobody could say so are two things.
+        """
         own, others = self._replicas[:1], self._replicas[1:]
-        return best(
-            await asyncio.gather(
-                *(self._read(one, answer_id, self._pace.read_own) for one in own),
-                *(self._read(one, answer_id, self._pace.accept) for one in others),
-            )
+        found = await asyncio.gather(
+            *(self._read(one, answer_id, self._pace.read_own) for one in own),
+            *(self._read(one, answer_id, self._pace.accept) for one in others),
+            return_exceptions=True,
         )
+        failed = [result for result in found if isinstance(result, BaseException)]
+        if found and len(failed) == len(found) and self.protecting:
+            raise errors.TransientError("No store of answers in flight could be read")
+        return best(copy for copy in found if not isinstance(copy, BaseException))
 
     async def read_own(self, answer_id: str) -> Copy | None:
-        """Return what the own store knows."""
-        if not self._replicas:
-            return None
-        return await self._read(self._replicas[0], answer_id, self._pace.accept)
+        """Return what the own store knows, if it says so soon."""
+        for own in self._replicas[:1]:
+            with contextlib.suppress(errors.HeykenError):
+                return await self._read(own, answer_id, self._pace.accept)
+        return None
 
     async def _read(self, replica: Replica, answer_id: str, patience: float) -> Copy | None:
         """Ask one store, but not for long: whoever asks has a reader waiting."""
@@ -274,5 +282,6 @@ class Copies:
             async with asyncio.timeout(patience):
                 return await replica.store.read(answer_id)
         except (errors.HeykenError, TimeoutError) as error:
-            log.warning("copy_unreadable", store=replica.store.name, reason=type(error).__name__)
-            return None
+            reason = str(error) or "it took too long"
+            log.warning("copy_unreadable", store=replica.store.name, reason=reason)
+            raise errors.TransientError(reason, against=replica.store.name) from error

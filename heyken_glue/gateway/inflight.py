@@ -35,6 +35,10 @@ log = logs.get(__name__)
 KEY_REUSED = _(
     "This Idempotency-Key was used for another question. Take a new key for a new question."
 )
+UNREADABLE = _(
+    "What this core knows of answers cannot be read at the moment. Come back in a second with the "
+    "same “Last-Event-ID”."
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,9 @@ class InFlight:
             return self.begin(turns, asker)
         id_ = answer_id(asker.owner, key)
         async with self._lock(id_):
-            answer = await self._find(id_, asker.owner)
+            answer = None
+            with contextlib.suppress(errors.TransientError):  # better asked twice than not at all
+                answer = await self._find(id_, asker.owner)
             if answer is None:
                 return self.begin(turns, asker, id_=id_)
             if answer.question_digest != digest_of(turns):
@@ -93,9 +99,13 @@ class InFlight:
             return self.begin(turns, asker, id_=id_, generation=answer.generation + 1)
 
     async def find(self, id_: str, owner: str) -> Answer | None:
-        """Return an answer of `owner`, wherever it was made, or None."""
+        """Return an answer of `owner`, wherever it was made, or None; Problem 503 if none can tell."""
         async with self._lock(id_):
-            return await self._find(id_, owner)
+            try:
+                return await self._find(id_, owner)
+            except errors.TransientError:
+                headers = {"Retry-After": "1"}
+                raise Problem(503, "copies_unreadable", UNREADABLE, headers=headers) from None
 
     async def close(self) -> None:
         """Stop all answers; where copies protect them, readers find them at the other core."""
@@ -126,7 +136,7 @@ class InFlight:
         if run.state is RunState.RUNNING and run.name.core in self.peers:
             events = await self.peers[run.name.core].follow(id_)
             if events is None:  # it wrote while it was looked for, perhaps the end
-                copy = best((copy, await self.copies.read(id_))) or copy
+                copy = await self._latest(id_, copy)
         is_over = copy.run.is_over
         own = events is None and not is_over
         producer = self._taking_over(copy, events)
@@ -158,7 +168,7 @@ class InFlight:
             if events is not None:
                 if await _relay(answer, events):
                     return
-                latest = best((copy, await self.copies.read(answer.id))) or copy
+                latest = await self._latest(answer.id, copy)
             if not latest.run.is_over:
                 await self._adopt(answer, latest)
                 return
@@ -181,6 +191,12 @@ class InFlight:
         self._own(answer, question, copy.run.name.generation + 1)
         log.info("answer_adopted", id=answer.id, tokens=answer.tokens, exact=exact)
         await self.kitchen.cook(answer, question.turns, self.copies.accepted, exact=exact)
+
+    async def _latest(self, id_: str, copy: Copy) -> Copy:
+        """Return what is known by now; what was known before is still true."""
+        with contextlib.suppress(errors.TransientError):
+            return best((copy, await self.copies.read(id_))) or copy
+        return copy
 
     def _replay(self, answer: Answer, copy: Copy) -> None:
         """Add the tokens that this core does not have yet."""

@@ -26,6 +26,8 @@ from tests.support.doors import TOKENS, House, Plan, open_house
 from tests.support.stores import RedisServer, redis_server
 
 CORES = (1, 2)
+# numbered, and with the white space that models put at the ends of their pieces
+PIECES = [f"{'' if number % 9 else chr(10)}n{number} " for number in range(120)]
 
 
 class Relay:
@@ -160,12 +162,13 @@ class Twins:
     def client_file(self) -> ClientFile:
         """What `heyken ask` needs."""
         url = f"https://127.0.0.1:{self.vip.port}"
-        return ClientFile("test", url, self.authority.file, TOKENS["operator"][0], {})
+        # a cut is seen at once; silence says little on a machine that others use too
+        return ClientFile("test", url, self.authority.file, TOKENS["operator"][0], {}, 10.0)
 
     async def ask(self, listener: Callable[[int], None], question: str = "count") -> Asking:
         """Ask as the command line does; `listener` hears how many pieces have come."""
         console = Listening("en", listener)
-        async with Api(self.client_file, language="en") as api:
+        async with Api(self.client_file, language="en", connect_timeout_seconds=10.0) as api:
             asking = Asking(api, console, question)
             await api.at_some_door(asking.attempt)
         return asking
@@ -246,7 +249,7 @@ async def _copies(
         )
         stores.append(RedisCopies(access))
         stack.push_async_callback(stores[-1].close)
-    copies = Copies(stores, Pace(accept=10.0))
+    copies = Copies(stores, Pace(accept=10.0, read_own=10.0))
     copies.start()
     return copies
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.doors import House, Plan, ScriptedModel, open_house
+from tests.support.twins import PIECES, Twins, twins
 
 OpenHouse = Callable[..., Awaitable[House]]
 
@@ -37,3 +38,10 @@ async def open_with(authority: Authority) -> AsyncIterator[OpenHouse]:
             return await stack.enter_async_context(open_house(authority, model, plan))
 
         yield enter
+
+
+@pytest.fixture
+async def pair(authority: Authority, tmp_path: pathlib.Path) -> AsyncIterator[Twins]:
+    """Two cores that continue."""
+    async with twins(authority, tmp_path, PIECES) as opened:
+        yield opened

@@ -237,14 +237,22 @@ async def test_a_bug_in_a_store_ends_no_loop() -> None:
         await eventually(lambda: store.texts.get("a") == ["one"])
 
 
-async def test_reading_waits_for_a_silent_store_only_a_moment() -> None:
-    store = ScriptedStore()
-    store.silent.clear()
-    async with copying(store) as copies:
+async def test_a_store_that_does_not_answer_is_not_one_that_knows_nothing() -> None:
+    own, other = ScriptedStore(), ScriptedStore()
+    async with copying(own, other) as copies:
+        other.silent.clear()
         async with asyncio.timeout(5):
-            assert await copies.read("a") is None
+            assert await copies.read("a") is None, "one says that it knows nothing"
+            own.silent.clear()
+            with pytest.raises(errors.TransientError):
+                await copies.read("a")
             assert await copies.read_own("a") is None
-        store.silent.set()
+        own.silent.set()
+        other.silent.set()
+        own.away = other.away = True
+        answer_in(copies)
+        await eventually(lambda: not copies.protecting)
+        assert await copies.read("a") is None, "both are known to be down"
     async with copying() as nothing:
         assert await nothing.read("a") is None
         assert await nothing.read_own("a") is None

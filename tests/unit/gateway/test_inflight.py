@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import pathlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import pytest
 
 from heyken_glue.domain.continuing import Resume
 from tests.support.authority import Authority
-from tests.support.doors import TOKENS, SseEvent, eventually, sse_events
-from tests.support.twins import Twins, twins
+from tests.support.doors import TOKENS, eventually, sse_events
+from tests.support.twins import PIECES, Twins, twins
+from tests.support.twins_clients import CHAT, STREAM, begin, events_until, resume, text_of
 
-PIECES = [f"{'' if number % 9 else chr(10)}n{number} " for number in range(120)]
 KILLS, SEED = 50, 20
-STREAM = {"Accept": "text/event-stream"}
-CHAT = "/api/v1/chat"
 
 
 async def ask_and_lose(pair: Twins, at: int, lose: Callable[[], Any]) -> Any:
@@ -78,45 +74,6 @@ async def test_without_copies_the_text_is_not_whole(
         asking = await ask_and_lose(pair, 50, lambda: pair.cores[1].die(with_store=True))
         assert told(asking) != pair.cores[1].model.text, "the test before would see nothing"
         assert asking._restarts == 1
-
-
-@pytest.fixture
-async def pair(authority: Authority, tmp_path: pathlib.Path) -> AsyncIterator[Twins]:
-    """Two cores that continue."""
-    async with twins(authority, tmp_path, PIECES) as opened:
-        yield opened
-
-
-async def events_until(stream: AsyncIterator[SseEvent], count: int) -> list[SseEvent]:
-    """Return the first `count` numbered events."""
-    events: list[SseEvent] = []
-    while len(events) < count:
-        event = await anext(stream)
-        if event.id:
-            events.append(event)
-    return events
-
-
-def text_of(events: list[SseEvent]) -> str:
-    return "".join(event.data["text"] for event in events if event.name == "token")
-
-
-async def begin(client: Any, count: int) -> list[SseEvent]:
-    """Ask for a stream, take `count` events of it, and leave."""
-    body = {"message": "count"}
-    async with client.post(CHAT, json=body, headers=STREAM) as response:
-        events = await events_until(sse_events(response), count)
-        response.close()
-    return events
-
-
-async def resume(client: Any, events: list[SseEvent], *, ahead: int = 0) -> list[SseEvent]:
-    """Come back for the rest; with the events that came before."""
-    id_, number = events[-1].id.split(":")
-    headers = {"Last-Event-ID": f"{id_}:{int(number) + ahead}"}
-    async with client.get(f"{CHAT}/{id_}/events", headers=headers) as response:
-        assert response.status == 200, await response.text()
-        return [event async for event in sse_events(response) if event.name != ":"]
 
 
 async def test_after_a_planned_move_the_new_holder_follows_the_old_one(pair: Twins) -> None:
@@ -222,77 +179,6 @@ async def test_nobody_else_gets_an_answer_out_of_the_copies(pair: Twins) -> None
         for where in (f"/peer/answers/{before[0].data['id']}/events", "/peer/answers/x/events"):
             async with client.get(where) as response:
                 assert response.status == 403, "a token opens no door between the cores"
-        assert text_of(before + await resume(client, before)) == pair.cores[1].model.text
-
-
-async def test_the_same_key_is_the_same_answer_on_both_cores(pair: Twins) -> None:
-    key = {"Idempotency-Key": "k-1"}
-    answers = []
-    for core in (1, 1, 2):
-        pair.move_vip(core)
-        async with pair.client() as client:
-            async with client.post(CHAT, json={"message": "count"}, headers=key) as response:
-                answer = await response.json()
-            answers.append((answer["id"], answer["response"]))
-            async with client.post(CHAT, json={"message": "other"}, headers=key) as response:
-                assert response.status == 409
-                assert (await response.json())["code"] == "key_reused"
-    assert answers == [(answers[0][0], pair.cores[1].model.text)] * 3
-    assert len(pair.cores[1].model.asked) == 1
-    assert not pair.cores[2].model.asked
-
-
-async def test_a_whole_answer_is_asked_for_again_under_its_key(pair: Twins) -> None:
-    key = {"Idempotency-Key": "k-2"}
-    body = {"message": "count", "stream": False}
-    async with pair.client() as client:
-        asking = asyncio.create_task(client.post(CHAT, json=body, headers=key))
-        await eventually(lambda: pair.cores[1].house.store.load()["last_token_seconds"] is not None)
-        replica = pair.cores[1].copies._replicas[1]
-        await eventually(lambda: sum(replica._has.values()) > 5)
-        await pair.cores[1].die(with_store=True)
-        pair.move_vip(2)
-        with contextlib.suppress(aiohttp.ClientError):
-            await asking
-        async with client.post(CHAT, json=body, headers=key) as response:
-            answer = await response.json()
-    assert answer["response"] == pair.cores[1].model.text
-    assert answer["resumed"] == "continued"
-
-
-@pytest.mark.parametrize("key", ["", "a b", "x" * 129, "ż"])
-async def test_a_key_that_is_none_is_refused(pair: Twins, key: str) -> None:
-    async with pair.client() as client:
-        headers = {"Idempotency-Key": key}
-        async with client.post(CHAT, json={"message": "count"}, headers=headers) as response:
-            assert response.status == 400
-            assert (await response.json())["code"] == "bad_key"
-
-
-@pytest.mark.parametrize("lost", [[1], [2], [1, 2]])
-async def test_answers_are_given_while_stores_are_away(pair: Twins, lost: list[int]) -> None:
-    for core in lost:
-        pair.cores[core].server.kill()
-    async with pair.client() as client:
-        for _ in range(2):
-            async with client.post(CHAT, json={"message": "count"}) as response:
-                assert (await response.json())["response"] == pair.cores[1].model.text
-    away = [replica.away for replica in pair.cores[1].copies._replicas]
-    assert away == [core in lost for core in (1, 2)]
-
-
-async def test_a_store_that_comes_back_gets_the_whole_answer(pair: Twins) -> None:
-    pair.cores[1].model._pause = 0.01
-    async with pair.client() as client:
-        before = await begin(client, 20)
-        pair.cores[2].server.kill()
-        replica = pair.cores[1].copies._replicas[1]
-        await eventually(lambda: replica.away)
-        pair.cores[2].server.start()
-        await eventually(lambda: sum(replica._has.values()) > 30)
-        pair.cores[1].server.kill()
-        await pair.cores[1].die(with_store=True)
-        pair.move_vip(2)
         assert text_of(before + await resume(client, before)) == pair.cores[1].model.text
 
 

@@ -82,6 +82,14 @@ def test_an_older_vault_is_extended_and_keeps_what_is_in_it(tmp_path: Path) -> N
     assert opened(state) == found
 
 
+def test_a_vault_from_before_redis_gets_a_password_for_it(tmp_path: Path) -> None:
+    secrets.ensure(tmp_path, "lab")
+    older = {key: value for key, value in opened(tmp_path).items() if "redis" not in key}
+    (tmp_path / "vault.yml").write_bytes(vault(tmp_path).encrypt(json.dumps(older)))
+    assert secrets.ensure(tmp_path, "lab")
+    assert len(opened(tmp_path)["vault_redis_password"]) >= 20
+
+
 def test_passwords_for_chat_are_there_for_their_owner_only(tmp_path: Path) -> None:
     secrets.ensure(tmp_path, "lab")
     file = tmp_path / "rocketchat.passwords"
