@@ -99,7 +99,7 @@ class InFlight:
             return self.begin(turns, asker, id_=id_, generation=answer.generation + 1)
 
     async def find(self, id_: str, owner: str) -> Answer | None:
-        """Return an answer of `owner`, wherever it was made, or None; Problem 503 if none can tell."""
+        """Return an answer of `owner`, or None; Problem 503 if nobody can tell."""
         async with self._lock(id_):
             try:
                 return await self._find(id_, owner)
