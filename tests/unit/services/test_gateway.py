@@ -49,6 +49,7 @@ class Site:
     port: int
     ollama_port: int
     redis_port: int | None = None
+    resume: str = "continue"
 
     def write(self, monkeypatch: pytest.MonkeyPatch) -> settings.Settings:
         """Write everything the unit reads and return its settings."""
@@ -75,7 +76,7 @@ deployment = {{ name = "test", environment = "lab" }}
 host = {{ name = "core1", address = "127.0.0.1", core_id = 1 }}
 peers = [{{ name = "core2", address = "192.0.2.12", core_id = 2 }}]
 tls = {{ ca_file = "{self.authority.file}", certificate_file = "{certificate}" }}
-gateway = {{ port = {self.port}, listen_addresses = ["127.0.0.1"] }}
+gateway = {{ port = {self.port}, listen_addresses = ["127.0.0.1"], resume = "{self.resume}" }}
 spool = {{ directory = "{self.directory}/spool" }}
 [paths]
 runtime_directory = "{self.directory}/run"
@@ -112,11 +113,13 @@ def run_unit(
     return daemon.run(main, loop_factory=gateway.loop_factory)
 
 
-async def model_server(port: int) -> web.AppRunner:
-    """Serve Ollama's chat as far as the gateway uses it."""
+async def model_server(port: int, seen: list[dict[str, object]] | None = None) -> web.AppRunner:
+    """Serve Ollama's chat as far as the gateway uses it; `seen` gets what was asked."""
 
     async def chat(request: web.Request) -> web.StreamResponse:
         asked = await request.json()
+        if seen is not None:
+            seen.append(asked)
         assert asked["messages"] == [{"role": "user", "content": "the capital?"}]
         lines = "".join(json.dumps(line) + "\n" for line in ANSWER)
         return web.Response(text=lines, content_type="application/x-ndjson")
@@ -201,6 +204,27 @@ def test_another_unit_asks_under_a_key_and_the_answer_is_copied(
     assert (copy.question.asker, copy.question.language) == ("user", "pl")
     assert copy.question.model == f"toy@{'0' * 64}"
     assert copy.question.turns[-1].content == "the capital?"
+
+
+@pytest.mark.parametrize(
+    ("resume", "options"), [("continue", None), ("exact", {"temperature": 0, "seed": 1})]
+)
+def test_what_may_have_to_be_repeated_exactly_is_made_greedily(
+    site: Site, monkeypatch: pytest.MonkeyPatch, resume: str, options: dict[str, int] | None
+) -> None:
+    site.resume = resume
+    loaded = site.write(monkeypatch)
+    asked: list[dict[str, object]] = []
+
+    async def visit() -> None:
+        runner = await model_server(site.ollama_port, asked)
+        path = site.directory / "run/gateway/http.sock"
+        async with http.unix_session(path, total_seconds=PATIENCE_SECONDS) as local:
+            await http.request_json(local, "POST", "/api/v1/chat", body={"message": "the capital?"})
+        await runner.cleanup()
+
+    assert run_unit(loaded, visit, monkeypatch) == 0
+    assert [request.get("options") for request in asked] == [options]
 
 
 def test_a_model_server_that_is_away_is_a_503(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
