@@ -228,7 +228,14 @@ async def test_a_silent_peer_is_unknown_until_it_was_heard_and_then_an_error(
 async def test_the_role(manager: CoreManager) -> None:
     _say(manager, "FAULT")
     _, body = await _ask(manager, "GET", "/role")
-    assert body == {"core_id": 1, "vrrp": "FAULT", "since": 1000.0}
+    more = {"epoch": None, "superseded": False, "settled": True}
+    assert body == {"core_id": 1, "vrrp": "FAULT", "since": 1000.0, **more}
+
+
+async def test_who_may_act_in_the_readers_language(manager: CoreManager) -> None:
+    _, body = await _ask(manager, "GET", "/lease", headers={"Accept-Language": "pl"})
+    reason = "core1 nie ma wirtualnego adresu"
+    assert body == {"held": False, "epoch": None, "valid_seconds": 0.0, "reason": reason}
 
 
 async def _switch(manager: CoreManager, core_id: object, **more: Any) -> tuple[int, Any]:
