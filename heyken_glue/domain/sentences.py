@@ -96,6 +96,10 @@ _TABLE: Mapping[str, Sentence] = {
         "{core} przestał ogłaszać adres, choć może odpowiadać",
     ),
     "asked_for": Sentence("switch asked for by {who}", "przełączenie na życzenie: {who}"),
+    "manager_silent": Sentence(
+        "the unit core-manager of this core does not answer",
+        "usługa core-manager tego rdzenia nie odpowiada",
+    ),
     "lease_not_asked": Sentence(
         "the lease was not asked for yet", "nie poproszono jeszcze o dzierżawę"
     ),

@@ -101,8 +101,8 @@ class CoreManager:
         }
         return web.json_response(body)
 
-    async def _lease(self, request: web.Request) -> web.Response:
-        return web.json_response(self.lease.body(self._language(request)))
+    async def _lease(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.lease.body())
 
     async def _switch(self, request: web.Request) -> web.Response:
         wish = await http.read_json(request)

@@ -23,7 +23,7 @@ from heyken_glue.domain.lease import (
     Tenant,
     may_take_anew,
 )
-from heyken_glue.domain.sentences import Sentence, say
+from heyken_glue.domain.sentences import NOTHING, Sentence, say
 from heyken_glue.domain.switching import Vrrp
 from heyken_glue.runtime.clock import boottime
 from heyken_glue.runtime.daemon import Heart
@@ -172,14 +172,15 @@ class LeaseKeeper:
         """Whether what this unit says of the role is to be believed: not right after a freeze."""
         return self._attention.is_settled(self._now())
 
-    def body(self, language: str) -> dict[str, Any]:
+    def body(self) -> dict[str, Any]:
         """Return what `GET /lease` answers."""
-        holding, reason = self.holding(), self.why_not()
+        holding, reason = self.holding(), self.why_not() or NOTHING
         return {
             "held": holding is not None,
             "epoch": self._claim().epoch,
             "valid_seconds": 0.0 if holding is None else holding.until - self._now(),
-            "reason": "" if reason is None else reason.in_language(language),
+            "reason": reason.en,
+            "reason_pl": reason.pl,
         }
 
     async def tenant(self) -> Tenant | None:

@@ -103,7 +103,7 @@ class Rig:
                 while not condition():
                     await self.step()
         except TimeoutError:
-            told = [side.lease.body("en") for side in (self.one, self.two)]
+            told = [side.lease.body() for side in (self.one, self.two)]
             raise AssertionError(f"{what}: {told}") from None
 
     async def step(self) -> None:

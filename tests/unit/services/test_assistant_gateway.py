@@ -73,7 +73,7 @@ async def model(door: Door, tmp_path: Path) -> AsyncIterator[GatewayModel]:
 
 
 async def answer(model: GatewayModel) -> str:
-    stream = model.stream(TURNS, asker="rocketchat:anna", language="pl")
+    stream = model.stream(TURNS, asker="rocketchat:anna", language="pl", key="k1")
     async with contextlib.aclosing(stream) as pieces:
         return "".join([piece async for piece in pieces])
 
@@ -175,7 +175,7 @@ async def test_nobody_there_is_a_failure(tmp_path: Path) -> None:
 
 async def test_who_stops_reading_hangs_up(model: GatewayModel, door: Door) -> None:
     door.pieces, door.stays_open = [START, event("token", '{"text":"War"}')], True
-    stream = model.stream(TURNS, asker="a", language="en")
+    stream = model.stream(TURNS, asker="a", language="en", key="k1")
     assert await anext(stream) == "War"
     await stream.aclose()
     await eventually(lambda: door.left, "the connection is closed")
@@ -197,7 +197,7 @@ async def test_the_real_gateway_answers_as_is_expected_here(tmp_path: Path) -> N
     scripted = ScriptedModel("War", "szawa", " ą")
     async with real_gateway(tmp_path, scripted) as model:
         turns = (Turn(Role.USER, "a"), Turn(Role.ASSISTANT, "b"), Turn(Role.USER, "c"))
-        stream = model.stream(turns, asker="rocketchat:anna", language="pl")
+        stream = model.stream(turns, asker="rocketchat:anna", language="pl", key="k1")
         assert "".join([piece async for piece in stream]) == "Warszawa ą"
     assert scripted.conversations == [turns]
 
@@ -209,7 +209,7 @@ async def test_the_real_gateway_refuses_in_the_askers_language(tmp_path: Path) -
             await answer(model)
         assert (failure.value.code, failure.value.retry_after) == ("model_unavailable", 2.0)
         assert failure.value.sentence.startswith("Model na rdzeniu 1 nie może")
-        huge = model.stream((Turn(Role.USER, "x" * 70_000),), asker="a", language="pl")
+        huge = model.stream((Turn(Role.USER, "x" * 70_000),), asker="a", language="pl", key="k1")
         with pytest.raises(AnswerFailedError) as failure:
             await anext(huge)
         assert failure.value.code == assistant_gateway.TOO_LARGE
