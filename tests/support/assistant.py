@@ -29,6 +29,7 @@ from heyken_glue.services.assistant_role import Permit
 from heyken_glue.services.assistant_writer import Pace
 from heyken_glue.settings import Settings
 from tests.support.ice import Ice
+from tests.support.languages import FakeLanguages
 from tests.support.rocketchat import BOT, StandIn
 
 PATIENCE_SECONDS = 20.0
@@ -197,28 +198,6 @@ class FakeLease:
             self.reason = Sentence(pair.only_answers, pair.only_answers)
             return None
         return Holding(pair.epoch, boottime() + least_seconds + 1)
-
-
-class FakeLanguages:
-    """Keeps choices in memory, as both cores' etcd."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-        self.away = False
-
-    async def get(self, user_id: str) -> str | None:
-        """Return a choice."""
-        self._check()
-        return self.kept.get(user_id)
-
-    async def put(self, user_id: str, language: str) -> None:
-        """Keep a choice."""
-        self._check()
-        self.kept[user_id] = language
-
-    def _check(self) -> None:
-        if self.away:
-            raise errors.TransientError("etcd is away")
 
 
 @dataclass
