@@ -25,10 +25,10 @@ class Manager:
         return answer
 
     async def status(self, language: str) -> PairState:
-        raise NotImplementedError(language)
+        raise AssertionError(language)
 
     async def switch(self, core_id: int, *, requested_by: str, language: str) -> Switched:
-        raise NotImplementedError(core_id, requested_by, language)
+        raise AssertionError(core_id, requested_by, language)
 
 
 @pytest.fixture
