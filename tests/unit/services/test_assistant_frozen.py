@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from heyken_glue.domain.conversation import is_unfinished, reply_id
-from heyken_glue.services import assistant_announcer
+from heyken_glue.services import assistant, assistant_announcer
 from tests.support.assistant import Scene, eventually
 from tests.support.ice import Ice, Scripted
 from tests.support.rocketchat import BOT
@@ -23,6 +23,7 @@ FIRST, SECOND = (tuple(f"{name}{n}" for n in range(24)) for name in ("old", "new
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assistant_announcer, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(assistant, "LOOK_SECONDS", 0.05)
 
 
 async def two_cores(stage: Scene, ice: Ice) -> tuple[Scripted, Scripted]:
@@ -101,6 +102,37 @@ async def settle(stage: Scene) -> None:
     before = dict(stage.pair.asked)
     looked = lambda: all(stage.pair.asked[n] > before[n] + 5 for n in (1, 2))  # noqa: E731
     await eventually(looked, "both looked at their role several times")
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_one_that_gets_the_address_back_as_it_wakes_up_begins_anew(
+    stage: Scene, seed: int
+) -> None:
+    """As the higher priority does: its own keepalived never lost the address, the epoch tells."""
+    roll, ice = random.Random(seed), Ice()  # noqa: S311 - a scripted chance
+    first, second = await two_cores(stage, ice)
+    ice.at = roll.randint(4, 30)
+    asked = await stage.chat.post("user", "general", f"@{BOT} tell me")
+    await eventually(lambda: ice.frozen.is_set() or bool(first.ended), "it freezes")
+    ice.freeze()
+    stage.pair.move(2)
+    wakes_at = roll.choice([0, 3, len(SECOND)])
+    said = 0
+
+    def count() -> None:
+        nonlocal said
+        said += 1
+
+    second.after = count
+    wholes = (first.whole, second.whole)
+    await eventually(lambda: said >= wakes_at or stage.text(asked) in wholes, "core2 is so far")
+    stage.pair.move(1)
+    ice.thaw(after_seconds=roll.uniform(0.1, 2.5), unsettled=roll.randint(0, 3))
+    await settle(stage)
+    await eventually(lambda: stage.text(asked) in wholes, lambda: stage.text(asked))
+    await settle(stage)
+    assert stage.text(asked) in wholes
+    assert len(bot_messages(stage, "general")) == 1
 
 
 async def slip(stage: Scene, asked: dict[str, Any], text: str) -> None:

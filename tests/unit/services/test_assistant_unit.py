@@ -107,6 +107,9 @@ async def test_the_status_is_read_whatever_is_missing(
     }
     pair = await manager.status("pl")
     assert (pair.holder, pair.since, pair.epoch) == ("core1", 5.0, 7)
+    assert pair.only_answers == "", "an older core-manager says nothing of it"
+    neighbour.status["effects"] = {"allowed": False, "core": None, "reason": "alone"}
+    assert (await manager.status("pl")).only_answers == "alone"
     assert [(core.core_id, core.name, core.status) for core in pair.cores] == [
         (1, "core1", "unknown"),
         (2, "core2", "healthy"),
