@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import dataclasses
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from heyken_glue import errors
+from heyken_glue.domain.conversation import reply_id
 from heyken_glue.domain.turns import Role, Turn
 from heyken_glue.runtime import http
 from heyken_glue.services import assistant_gateway
 from heyken_glue.services.assistant_gateway import GatewayModel
 from heyken_glue.services.assistant_ports import AnswerFailedError
-from tests.support.assistant import eventually
+from tests.support.assistant import Scene, eventually
 from tests.support.authority import Authority
 from tests.support.doors import ScriptedModel, open_house
+from tests.support.rocketchat import BOT
 
 TURNS = (Turn(Role.USER, "zażółć \ud800"),)
 Serve = Callable[[web.Request], object]
@@ -98,6 +102,7 @@ async def test_a_whole_answer(model: GatewayModel, door: Door) -> None:
         }
     ]
     assert door.headers[0]["Accept"] == "text/event-stream"
+    assert door.headers[0]["Idempotency-Key"] == "k1"
 
 
 @pytest.mark.parametrize(
@@ -214,3 +219,36 @@ async def test_the_real_gateway_refuses_in_the_askers_language(tmp_path: Path) -
             await anext(huge)
         assert failure.value.code == assistant_gateway.TOO_LARGE
         assert failure.value.is_final
+
+
+async def test_an_answer_that_broke_off_is_asked_for_again_and_one_that_failed_anew(
+    stage: Scene,
+) -> None:
+    """Under the same key it goes on; under another it is made once more."""
+    keys: list[str] = []
+    failures = iter(["cut", "silent", "model_unavailable"])
+
+    class Model:
+        async def stream(
+            self, turns: Sequence[Turn], *, asker: str, language: str, key: str
+        ) -> AsyncGenerator[str, None]:
+            keys.append(key)
+            assert turns, (asker, language)
+            code = next(failures, None)
+            if code is not None:
+                raise AnswerFailedError("it failed", code=code)
+            yield "Warsaw"
+
+    outside = stage._outside
+
+    async def replaced(core_id: int) -> Any:
+        return dataclasses.replace(await outside(core_id), model=Model())
+
+    stage._outside = replaced  # type: ignore[method-assign]
+    await stage.start()
+    asked = await stage.chat.post("user", "general", f"@{BOT} capital?")
+    assert await stage.finished(asked) == "Warsaw"
+    assert len(keys) == 4
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+    assert all(key.isascii() and key.startswith(reply_id(asked["_id"])) for key in keys)
+    assert max(map(len, keys)) <= 128

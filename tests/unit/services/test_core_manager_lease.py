@@ -5,6 +5,7 @@ Member 0 is core1's, member 1 core2's, member 2 is the witness.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from heyken_glue.runtime.clock import boottime
+from heyken_glue.runtime.daemon import Daemon, Notifier
 from heyken_glue.settings import Settings
 from tests.support import etcd as real
+from tests.support.assistant import eventually
 from tests.support.leases import TTL, Rig, side
 
 
@@ -230,3 +233,22 @@ async def test_the_leader_of_the_store_is_frozen(rig: Rig) -> None:
         await rig.until(lambda begin=begin: boottime() - begin > TTL, "time passes")  # type: ignore[misc]
         member.thaw()
         await rig.until(lambda: rig.one.held is not None, "core1 may act")
+
+
+async def test_its_loops_take_it_at_a_takeover_and_notice_a_freeze(rig: Rig) -> None:
+    heart = Daemon(notifier=Notifier({})).heart("lease", allowance=10.0)
+    lease = rig.one.lease
+    loops = [asyncio.ensure_future(each) for each in (lease.keep(heart), lease.attend())]
+    rig.one.vrrp("MASTER")
+    try:
+        await eventually(lambda: rig.one.held is not None, "core1 has the lease")
+        assert rig.one.lease.is_settled
+        rig.one.ahead += 60
+        assert rig.one.held is None
+        assert not rig.one.lease.is_settled
+        await eventually(lambda: rig.one.held is not None, "it has been renewed")
+        await eventually(lambda: rig.one.lease.is_settled, "it is to be believed again")
+    finally:
+        for loop in loops:
+            loop.cancel()
+        await asyncio.wait(loops)
