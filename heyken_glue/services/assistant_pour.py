@@ -23,8 +23,10 @@ ATTEMPTS_MAX = 5
 BUSY_SECONDS = 120.0
 TEXT_MAX = 200_000
 _BUSY = frozenset({"too_many_answers", "http-429"})
-# the answer itself may be well: asked for again under the same key it goes on
-_CUT = frozenset({"cut", "silent"})
+# the answer itself may be well, or was not begun: asked for again under the same key it goes on
+_SAME = _BUSY | {"cut", "silent"}
+# what was asked under it was not the same after all
+_REUSED = "key_reused"
 _AGAIN = RetryPolicy(base_seconds=1.0, cap_seconds=8.0)
 # no jitter: several cores never ask the same gateway
 _ROLL = 1.0
@@ -63,13 +65,13 @@ class Pourer:
             try:
                 await self._try(turns, job, draft, anew=anew)
             except AnswerFailedError as failure:
-                anew += failure.code not in _CUT
+                anew += failure.code not in _SAME
                 if failure.code == TOO_LARGE and len(turns) > 1:
                     turns = turns[-1:]  # the question alone may still fit
                     continue
                 if failure.code in _BUSY and self.clock.monotonic() < busy_until:
                     job.attempts -= 1  # nobody tried
-                elif failure.is_final or job.attempts >= ATTEMPTS_MAX:
+                elif (failure.is_final and failure.code != _REUSED) or job.attempts >= ATTEMPTS_MAX:
                     return failure
                 wait = _AGAIN.delay(max(1, job.attempts), roll=_ROLL)
                 await self.pause(max(wait, min(failure.retry_after or 0.0, BUSY_SECONDS)))

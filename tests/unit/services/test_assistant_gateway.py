@@ -226,7 +226,7 @@ async def test_an_answer_that_broke_off_is_asked_for_again_and_one_that_failed_a
 ) -> None:
     """Under the same key it goes on; under another it is made once more."""
     keys: list[str] = []
-    failures = iter(["cut", "silent", "model_unavailable"])
+    failures = iter(["too_many_answers", "cut", "silent", "key_reused"])
 
     class Model:
         async def stream(
@@ -236,7 +236,7 @@ async def test_an_answer_that_broke_off_is_asked_for_again_and_one_that_failed_a
             assert turns, (asker, language)
             code = next(failures, None)
             if code is not None:
-                raise AnswerFailedError("it failed", code=code)
+                raise AnswerFailedError("it failed", code=code, is_final=code == "key_reused")
             yield "Warsaw"
 
     outside = stage._outside
@@ -248,7 +248,8 @@ async def test_an_answer_that_broke_off_is_asked_for_again_and_one_that_failed_a
     await stage.start()
     asked = await stage.chat.post("user", "general", f"@{BOT} capital?")
     assert await stage.finished(asked) == "Warsaw"
-    assert len(keys) == 4
-    assert keys[0] == keys[1] == keys[2] != keys[3]
+    assert len(keys) == 5
+    assert len(set(keys[:4])) == 1
+    assert keys[3] != keys[4]
     assert all(key.isascii() and key.startswith(reply_id(asked["_id"])) for key in keys)
     assert max(map(len, keys)) <= 128
