@@ -167,9 +167,10 @@ class Redis(Section):
 
 
 class Etcd(Section):
-    """The members that keep the epoch."""
+    """The members that keep epoch and lease; a lease lives so long without its holder."""
 
     endpoints: Annotated[tuple[HttpUrl, ...], Field(min_length=1)]
+    lease_seconds: Annotated[int, Field(ge=2, le=60)] = 5
 
 
 class Spool(Section):

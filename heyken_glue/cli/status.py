@@ -119,6 +119,10 @@ def _remarks(door: Door, body: Mapping[str, Any]) -> list[Text]:
         remarks.append(_("The VIP is silent; {core} told this.", core=door.name))
     if not (body.get("witness") or {}).get("reachable", True):
         remarks.append(_("The witness is not reachable: no epoch can be given out."))
+    effects = body.get("effects") or {}
+    if effects.get("allowed") is False:
+        remarks.append(_("Only answers are given, nothing else is done: {reason}",
+                         reason=effects.get("reason") or "?"))  # fmt: skip
     chat = body.get("rocketchat") or {}
     if chat.get("part") and not body.get("rocketchat_connected"):
         remarks.append(_("Rocket.Chat is not reached: {reason}", reason=chat.get("reason") or "?"))

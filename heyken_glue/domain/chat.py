@@ -21,7 +21,8 @@ class Message:
     `thread_id` is the id of the message that the thread hangs on, None outside threads.
     `system_type` says what happened (somebody joined, a message was removed) where no person
     wrote. `from_integration` is set for webhooks and the like, not for users with the role bot.
-    `mentions` holds user ids. The text of an `encrypted` message says nothing.
+    `edited_by` is the id of whoever edited it last. `mentions` holds user ids. The text of an
+    `encrypted` message says nothing.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Message:
     system_type: str | None = None
     from_integration: bool = False
     edited: bool = False
+    edited_by: str | None = None
     encrypted: bool = False
     mentions: frozenset[str] = frozenset()
     file_names: tuple[str, ...] = ()

@@ -96,6 +96,33 @@ _TABLE: Mapping[str, Sentence] = {
         "{core} przestał ogłaszać adres, choć może odpowiadać",
     ),
     "asked_for": Sentence("switch asked for by {who}", "przełączenie na życzenie: {who}"),
+    "manager_silent": Sentence(
+        "the unit core-manager of this core does not answer",
+        "usługa core-manager tego rdzenia nie odpowiada",
+    ),
+    "lease_not_asked": Sentence(
+        "the lease was not asked for yet", "nie poproszono jeszcze o dzierżawę"
+    ),
+    "lease_not_holder": Sentence(
+        "{core} does not hold the address", "{core} nie ma wirtualnego adresu"
+    ),
+    "lease_no_epoch": Sentence(
+        "the takeover is not recorded: two of core1, core2 and the witness have to agree",
+        "przejęcie nie jest zapisane: muszą się zgodzić dwa z trzech: core1, core2, świadek",
+    ),
+    "lease_unheard": Sentence(
+        "two of core1, core2 and the witness have to agree, and do not: {error}",
+        "dwa z trzech (core1, core2, świadek) muszą się zgodzić, a nie odpowiadają: {error}",
+    ),
+    "lease_others": Sentence(
+        "the lease of {core} has not run out yet", "dzierżawa rdzenia {core} jeszcze trwa"
+    ),
+    "lease_superseded": Sentence(
+        "another core took the address over later",
+        "inny rdzeń przejął adres później",
+    ),
+    "lease_gone": Sentence("the lease ran out", "dzierżawa wygasła"),
+    "lease_returned": Sentence("the lease was returned", "dzierżawa została oddana"),
     "nobody_known": Sentence(
         "it is not known which core holds the address",
         "nie wiadomo, który rdzeń ma adres",

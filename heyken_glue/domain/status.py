@@ -53,6 +53,14 @@ class Chat:
 
 
 @dataclass(frozen=True)
+class Effects:
+    """Which core may do more than answer (mail, functions, repairs), None and why not if none."""
+
+    core_id: int | None
+    reason: Sentence = NOTHING
+
+
+@dataclass(frozen=True)
 class Pair:
     """Everything that `/status` is built from."""
 
@@ -66,6 +74,7 @@ class Pair:
     witness_reachable: bool
     dropped_events: int
     chat: Chat | None = None
+    effects: Effects = Effects(None)
 
 
 def active_core(cores: tuple[CoreView, ...]) -> int | None:
@@ -103,6 +112,7 @@ def status_body(pair: Pair, *, language: str) -> dict[str, Any]:
         "reason": reason.in_language(language),
         "cause": (holder.cause if holder is not None else Cause.UNKNOWN).value,
         "epoch": holder.epoch if holder is not None else None,
+        "effects": _effects(pair.effects, language),
         "vip": pair.vip,
         "deployment": {
             "name": pair.deployment,
@@ -123,6 +133,11 @@ def status_body(pair: Pair, *, language: str) -> dict[str, Any]:
         },
         "dropped_events": pair.dropped_events,
     }
+
+
+def _effects(effects: Effects, language: str) -> dict[str, Any]:
+    reason = effects.reason.in_language(language)
+    return {"allowed": effects.core_id is not None, "core": effects.core_id, "reason": reason}
 
 
 def _chat_reason(pair: Pair, language: str) -> str:

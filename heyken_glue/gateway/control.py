@@ -16,6 +16,7 @@ from heyken_glue.texts import text as _
 SWITCH_TIMEOUT_SECONDS = 20.0
 STATUS_TIMEOUT_SECONDS = 3.0
 SEND_TIMEOUT_SECONDS = 20.0
+KEY_HEADER = "Idempotency-Key"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,12 @@ class ControlDoor:
         return await self.core_manager.pass_on(
             "POST",
             "/send",
-            body={"room_id": body["room_id"], "text": body["text"], "requested_by": caller.name},
+            body={
+                "room_id": body["room_id"],
+                "text": body["text"],
+                "key": request.headers.get(KEY_HEADER, ""),
+                "requested_by": caller.name,
+            },
             headers={"Accept-Language": language_of(request)},
             timeout_seconds=SEND_TIMEOUT_SECONDS,
         )

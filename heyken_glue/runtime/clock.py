@@ -28,3 +28,8 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since the machine started."""
         return time.monotonic()
+
+
+def boottime() -> float:
+    """Seconds since the machine started, those it was suspended included: for what runs out."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

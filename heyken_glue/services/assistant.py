@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from heyken_glue import errors, logs
 from heyken_glue.adapters.etcd.client import EtcdClient
-from heyken_glue.adapters.rocketchat.client import Login, RocketChatClient
+from heyken_glue.adapters.rocketchat.client import Conduct, Login, RocketChatClient
 from heyken_glue.adapters.rocketchat.realtime import (
     Connected,
     Deleted,
@@ -25,7 +25,7 @@ from heyken_glue.adapters.rocketchat.realtime import (
 )
 from heyken_glue.credentials import Credentials
 from heyken_glue.domain.chat import User
-from heyken_glue.runtime import http
+from heyken_glue.runtime import clock, http
 from heyken_glue.runtime.daemon import Daemon
 from heyken_glue.runtime.spool import Spool
 from heyken_glue.services import assistant_journal
@@ -36,10 +36,11 @@ from heyken_glue.services.assistant_door import Door
 from heyken_glue.services.assistant_gateway import GatewayModel
 from heyken_glue.services.assistant_inbox import LANES
 from heyken_glue.services.assistant_jobs import UNIT, Tasks
-from heyken_glue.services.assistant_role import LOOK_SECONDS
+from heyken_glue.services.assistant_role import LOOK_SECONDS, Permit
 from heyken_glue.services.assistant_sheet import Obstacles, is_workspace_wide, reason_of
 from heyken_glue.services.assistant_units import CoreManagerUnit, EtcdLanguages
 from heyken_glue.services.assistant_writer import Pace
+from heyken_glue.services.lease import UnitLease
 from heyken_glue.services.peers import own_core_id
 from heyken_glue.settings import Settings, section
 
@@ -61,7 +62,7 @@ class Assistant:
         self._daemon, self._outside, self._obstacles = daemon, outside, base.obstacles
         self.desk, self.announcer = desk, announcer
         self.digester = Digester(
-            chat=outside.chat,
+            chat=outside.herald,
             journal=outside.journal,
             clock=base.clock,
             host=settings.host.name,
@@ -91,6 +92,7 @@ class Assistant:
     def _slow_loops(self) -> list[Coroutine[Any, Any, None]]:
         heart = self._daemon.heart
         return [
+            self.desk.pen.keep_watch(),
             self.desk.lookout.keep_looking(heart("lookout", allowance=300.0)),
             self.announcer.keep_telling(heart("announcer", allowance=120.0)),
             self.digester.keep_telling(heart("digest", allowance=300.0)),
@@ -114,6 +116,7 @@ class Assistant:
         match signal:
             case Seen(message):
                 self.desk.inbox.seen(message)
+                self.desk.pen.seen(message)
             case Deleted(_, message_id):
                 self.desk.answers.deleted(message_id)
             case Connected():
@@ -169,18 +172,27 @@ async def connect(
     etcd = EtcdClient(
         store, section(settings.etcd, "[etcd]").endpoints, timeout_seconds=_ETCD_SECONDS
     )
+    permit = Permit()
     return Outside(
-        chat=RocketChatClient(chat, rocketchat.url, login),
+        chat=RocketChatClient(chat, rocketchat.url, login, conduct=Conduct(permit=permit.check)),
+        herald=RocketChatClient(chat, rocketchat.url, login),
         feed=RealtimeFeed(chat, rocketchat.url, login),
         model=GatewayModel(gateway),
         manager=CoreManagerUnit(manager),
         languages=EtcdLanguages(etcd, settings.deployment.name),
+        lease=UnitLease(manager),
+        permit=permit,
         journal=lambda start, end: assistant_journal.records(assistant_journal.command(start, end)),
     )
 
 
 async def serve(
-    settings: Settings, daemon: Daemon, outside: Outside, *, pace: Pace | None = None
+    settings: Settings,
+    daemon: Daemon,
+    outside: Outside,
+    *,
+    pace: Pace | None = None,
+    boottime: Callable[[], float] = clock.boottime,
 ) -> None:
     """Serve the socket and run the loops until the daemon shall stop."""
     rocketchat, language = (
@@ -189,7 +201,7 @@ async def serve(
     )
     obstacles = Obstacles()
     spool = Spool(settings.spool.directory, UNIT, limit_bytes=settings.spool.limit_mib << 20)
-    door = Door(outside.chat, outside.feed, obstacles, language=language)
+    door = Door(outside.herald, outside.feed, obstacles, outside.lease, language=language)
     socket_path = settings.paths.runtime_directory / UNIT / "http.sock"
     with contextlib.closing(spool):
         async with http.unix_server(socket_path, door.routes()):
@@ -204,6 +216,7 @@ async def serve(
                 own=own,
                 obstacles=obstacles,
                 pace=pace or Pace(edit=rocketchat.edit_seconds),
+                boottime=boottime,
             )
             desk = Desk(base, outside)
             announcer = announcer_of(base, outside, desk)
@@ -232,6 +245,7 @@ def announcer_of(base: Base, outside: Outside, desk: Desk) -> Announcer:
     announcer = Announcer(
         chat=outside.chat,
         manager=outside.manager,
+        lease=outside.lease,
         holder=desk.holder,
         patience=desk.patience,
         clock=base.clock,

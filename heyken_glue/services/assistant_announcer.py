@@ -14,11 +14,13 @@ from heyken_glue.services import assistant_texts as say
 from heyken_glue.services.assistant_ports import Chat, CoreState, Manager, PairState
 from heyken_glue.services.assistant_role import Holder, Nudge
 from heyken_glue.services.assistant_sheet import Patience, is_workspace_wide, reason_of
+from heyken_glue.services.lease import Lease
 from heyken_glue.texts import Text
 
 LOOK_SECONDS = 2.0
 STEADY_LOOKS = 2
-EPOCH_SECONDS = 10.0
+EPOCH_SECONDS = ALONE_SECONDS = 10.0
+LEAST_SECONDS = 1.0
 KEPT_MAX = 20
 _UNKNOWN = "unknown"
 _HEALTHY = "healthy"
@@ -27,10 +29,15 @@ _log = logs.get(__name__)
 
 @dataclass(frozen=True)
 class Notice:
-    """Something to tell; its id follows from what happened, so it is told once."""
+    """Something to tell; its id follows from what happened, so it is told once.
+
+    What both cores could see at the same time `needs_lease`: each would make another id of it.
+    """
 
     id: str
     text: str
+    noted: float
+    needs_lease: bool = False
 
 
 class HealthWatch:
@@ -70,6 +77,7 @@ class Announcer:
         *,
         chat: Chat,
         manager: Manager,
+        lease: Lease,
         holder: Holder,
         patience: Patience,
         clock: Clock,
@@ -79,19 +87,21 @@ class Announcer:
         channel: str,
         keep_seconds: float,
     ) -> None:
-        self._chat, self._manager, self._holder = chat, manager, holder
+        self._chat, self._manager, self._holder, self._lease = chat, manager, holder, lease
         self._patience, self._clock, self._core_id = patience, clock, core_id
         self._deployment, self._language, self._channel = deployment, language, channel
         self._keep_seconds = keep_seconds
         self._watch, self._told_since = HealthWatch(), 0.0
         self._held_since = clock.monotonic()
+        self._acted, self._told_alone = clock.monotonic(), False
         self._waiting: deque[Notice] = deque(maxlen=KEPT_MAX)
         self.nudge = Nudge()
 
     def turn(self, held: bool) -> None:
         """Begin anew with each term."""
         self._watch.forget()
-        self._held_since = self._clock.monotonic()
+        self._held_since = self._acted = self._clock.monotonic()
+        self._told_alone = False
         self._waiting.clear()
         if held:
             self.nudge.now()
@@ -113,9 +123,11 @@ class Announcer:
         """Look once, and tell what is new."""
         pair = await self._manager.status(self._language)
         self._note_holder(pair)
+        self._note_effects(pair)
         for core in self._watch.turned(pair.cores):
-            key = f"health-{core.core_id}-{core.status}-{self._clock.now():.3f}"
-            self._note(key, say.turned(core.name, core.status, core.sentence))
+            what = f"health-{core.core_id}-{core.status}-{self._clock.now():.3f}"
+            text = say.turned(core.name, core.status, core.sentence)
+            self._note(self._key(pair, what), text, needs_lease=True)
         await self._post()
 
     def _note_holder(self, pair: PairState) -> None:
@@ -129,6 +141,27 @@ class Announcer:
         if key is not None:
             self._told_since = since
             self._note(key, self._announcement(pair))
+
+    def _note_effects(self, pair: PairState) -> None:
+        """Tell once in a term that nothing but answering is done, and that this is over."""
+        if not pair.only_answers:
+            self._acted = self._clock.monotonic()
+            if self._told_alone:
+                self._told_alone = False
+                key = self._key(pair, f"acts-{self._clock.now():.3f}")
+                self._note(key, say.acts_again(self._name(pair)), needs_lease=True)
+        elif not self._told_alone and self._clock.monotonic() - self._acted >= ALONE_SECONDS:
+            self._told_alone = True
+            # each core says this of itself alone, so it needs nobody's consent
+            key = self._key(pair, f"alone-{self._core_id}-{pair.since}")
+            self._note(key, say.only_answers(self._name(pair), pair.only_answers))
+
+    def _name(self, pair: PairState) -> str:
+        names = {core.core_id: core.name for core in pair.cores}
+        return names.get(self._core_id, f"core{self._core_id}")
+
+    def _key(self, pair: PairState, what: str) -> str:
+        return f"{what}-{self._deployment}-{pair.epoch}"
 
     def _key_of(self, pair: PairState, since: float) -> str | None:
         """Return what the id follows from: the epoch, or if etcd is away for long the time."""
@@ -145,19 +178,33 @@ class Announcer:
             return say.announced_first(pair, core=core)
         return say.announced(pair, core=core, former=", ".join(others))
 
-    def _note(self, key: str, text: Text) -> None:
-        self._waiting.append(Notice(reply_id(key), text.render(self._language)))
+    def _note(self, key: str, text: Text, *, needs_lease: bool = False) -> None:
+        rendered, now = text.render(self._language), self._clock.now()
+        self._waiting.append(Notice(reply_id(key), rendered, now, needs_lease))
 
     async def _post(self) -> None:
-        while self._waiting:
-            notice = self._waiting[0]
+        for notice in tuple(self._waiting):
+            if not await self._may_post(notice):
+                continue
             room = await self._patience.read(lambda: self._chat.room_named(self._channel))
             if room is None:
                 _log.warning("announcement_dropped", reason=f"there is no #{self._channel}")
             else:
                 await self._send(room.id, notice)
-            if self._waiting and self._waiting[0] is notice:
-                self._waiting.popleft()
+            self._forget(notice)
+
+    async def _may_post(self, notice: Notice) -> bool:
+        """Tell whether a notice may be posted now; what waited too long is no news any more."""
+        if not notice.needs_lease or await self._lease.held(LEAST_SECONDS) is not None:
+            return True
+        if self._clock.now() - notice.noted > self._keep_seconds:
+            _log.warning("announcement_dropped", reason=self._lease.reason.en)
+            self._forget(notice)
+        return False
+
+    def _forget(self, notice: Notice) -> None:
+        if notice in self._waiting:
+            self._waiting.remove(notice)
 
     async def _send(self, room_id: str, notice: Notice) -> None:
         try:

@@ -12,7 +12,8 @@ from heyken_glue import errors, logs
 from heyken_glue.domain.messages import State
 from heyken_glue.services import assistant_texts as say
 from heyken_glue.services.assistant_jobs import ABANDONED, Ending, Job, Ledger, Tasks
-from heyken_glue.services.assistant_ports import Chat, Feed
+from heyken_glue.services.assistant_pen import Pen
+from heyken_glue.services.assistant_ports import Feed
 from heyken_glue.services.assistant_pour import QuestionGoneError
 from heyken_glue.services.assistant_queue import FairQueue
 from heyken_glue.services.assistant_sheet import Patience, ReplyGoneError, Sheet, reason_of
@@ -39,7 +40,7 @@ class Answers:
     def __init__(
         self,
         *,
-        chat: Chat,
+        pen: Pen,
         feed: Feed,
         writer: Writer,
         patience: Patience,
@@ -47,7 +48,7 @@ class Answers:
         answers_max: int,
         queue_max: int,
     ) -> None:
-        self._chat, self._feed, self._writer, self._patience = chat, feed, writer, patience
+        self._pen, self._feed, self._writer, self._patience = pen, feed, writer, patience
         self._ledger, self._answers_max, self._queue_max = ledger, answers_max, queue_max
         self._queue = FairQueue[Job](queue_max)
         self._jobs: dict[str, Job] = {}
@@ -112,7 +113,7 @@ class Answers:
         """Look whether questions were deleted while nothing was heard."""
         for job in tuple(self._pouring):
             with contextlib.suppress(errors.HeykenError):
-                if await self._chat.message(job.id) is None:
+                if await self._pen.message(job.id) is None:
                     self.deleted(job.id)
 
     def abandon(self) -> None:
@@ -142,7 +143,7 @@ class Answers:
         return task
 
     async def _live(self, job: Job) -> None:
-        sheet = Sheet(self._chat, job.question, limit=self.size_limit, begun=job.begun)
+        sheet = Sheet(self._pen, job.question, limit=self.size_limit, begun=job.begun)
         ending = ABANDONED
         try:
             async with self._watching(job.room_id):

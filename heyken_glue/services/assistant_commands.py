@@ -10,7 +10,8 @@ from heyken_glue.services import assistant_texts as say
 from heyken_glue.services.assistant_answers import Answers
 from heyken_glue.services.assistant_books import People, ServerTime
 from heyken_glue.services.assistant_jobs import ABANDONED, Ending, Job, Ledger, Tasks
-from heyken_glue.services.assistant_ports import Chat, CoreState, Manager, PairState
+from heyken_glue.services.assistant_pen import Pen
+from heyken_glue.services.assistant_ports import CoreState, Manager, PairState
 from heyken_glue.services.assistant_sheet import Patience, Sheet
 from heyken_glue.texts import Text
 
@@ -27,7 +28,7 @@ class Clerk:
     def __init__(
         self,
         *,
-        chat: Chat,
+        pen: Pen,
         manager: Manager,
         people: People,
         answers: Answers,
@@ -35,7 +36,7 @@ class Clerk:
         ledger: Ledger,
         server_time: ServerTime,
     ) -> None:
-        self._chat, self._manager, self._people = chat, manager, people
+        self._pen, self._manager, self._people = pen, manager, people
         self._answers, self._patience, self._ledger = answers, patience, ledger
         self._time, self._own = server_time, ledger.own
         self._tasks = Tasks()
@@ -146,7 +147,7 @@ class Clerk:
         return say.switched(name, changed=done.changed)
 
     async def _announce(self, job: Job, text: Text) -> None:
-        sheet = Sheet(self._chat, job.question, limit=self._answers.size_limit)
+        sheet = Sheet(self._pen, job.question, limit=self._answers.size_limit)
         rendered = text.render(job.language)
         await self._patience.until_done(lambda: sheet.bring(rendered, finished=False))
         job.begun = rendered

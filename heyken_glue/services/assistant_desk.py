@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from heyken_glue import errors, logs
 from heyken_glue.domain.chat import User
-from heyken_glue.runtime.clock import Clock
+from heyken_glue.runtime.clock import Clock, boottime
 from heyken_glue.runtime.spool import Spool
 from heyken_glue.services.assistant_answers import Answers
 from heyken_glue.services.assistant_books import People, Rooms, ServerTime, Threads
@@ -15,11 +16,13 @@ from heyken_glue.services.assistant_digest import Journal
 from heyken_glue.services.assistant_inbox import Inbox
 from heyken_glue.services.assistant_jobs import Ledger
 from heyken_glue.services.assistant_lookout import Due, Lookout
+from heyken_glue.services.assistant_pen import Pen
 from heyken_glue.services.assistant_ports import Chat, Feed, Languages, Manager, Model
 from heyken_glue.services.assistant_pour import Pourer
-from heyken_glue.services.assistant_role import Holder
+from heyken_glue.services.assistant_role import Holder, Permit
 from heyken_glue.services.assistant_sheet import Obstacles, Patience
 from heyken_glue.services.assistant_writer import Pace, Writer
+from heyken_glue.services.lease import Lease
 from heyken_glue.settings import Settings, section
 
 _log = logs.get(__name__)
@@ -27,14 +30,21 @@ _log = logs.get(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Outside:
-    """Everything the assistant talks to."""
+    """Everything the assistant talks to.
+
+    `chat` writes for the holder alone: before each write `permit` is asked. `herald` is the same
+    server for what any core may write: a host's own digest, what another unit asks for.
+    """
 
     chat: Chat
+    herald: Chat
     feed: Feed
     model: Model
     manager: Manager
     languages: Languages
     journal: Journal
+    lease: Lease
+    permit: Permit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +57,7 @@ class Base:
     own: User
     obstacles: Obstacles
     pace: Pace
+    boottime: Callable[[], float] = boottime
 
 
 class Desk:
@@ -56,7 +67,9 @@ class Desk:
         settings, self._chat = base.settings, outside.chat
         self._rocketchat = section(settings.rocketchat, "[rocketchat]")
         self.due = Due(base.clock)
-        self.holder = Holder(outside.manager, base.clock)
+        self.holder = Holder(outside.manager, base.boottime)
+        outside.permit.holder = self.holder
+        self.pen = Pen(outside.chat, self.holder, base.own, base.boottime)
         self.patience = Patience(self.holder, base.obstacles)
         self.people = People(
             outside.chat, outside.languages, base.clock, default=settings.deployment.language
@@ -67,7 +80,7 @@ class Desk:
         self._time = ServerTime(base.clock)
         self.answers = self._answers(base, outside)
         self._clerk = Clerk(
-            chat=outside.chat,
+            pen=self.pen,
             manager=outside.manager,
             people=self.people,
             answers=self.answers,
@@ -104,7 +117,7 @@ class Desk:
     def _answers(self, base: Base, outside: Outside) -> Answers:
         pourer = Pourer(outside.chat, outside.model, self.patience, base.own, base.clock)
         return Answers(
-            chat=outside.chat,
+            pen=self.pen,
             feed=outside.feed,
             writer=Writer(outside.feed, pourer, self.patience, base.pace, base.own),
             patience=self.patience,
@@ -140,6 +153,7 @@ class Desk:
             threads=threads,
             server_time=self._time,
             due=self.due,
+            seen=self.pen.seen,
             look_back_seconds=look_back,
         )
         return inbox, lookout

@@ -30,7 +30,7 @@ class GatewayModel:
         self._session = session
 
     async def stream(
-        self, turns: Sequence[Turn], *, asker: str, language: str
+        self, turns: Sequence[Turn], *, asker: str, language: str, key: str
     ) -> AsyncGenerator[str, None]:
         """Yield the answer piece by piece; AnswerFailedError for anything but a whole answer."""
         body = {
@@ -39,7 +39,7 @@ class GatewayModel:
             "language": language,
         }
         try:
-            answer = await self._ask(body)
+            answer = await self._ask(body, key)
             try:
                 async with contextlib.aclosing(_pieces(answer)) as pieces:
                     async for piece in pieces:
@@ -52,9 +52,13 @@ class GatewayModel:
             reason = f"the gateway broke off: {type(error).__name__}"
             raise AnswerFailedError(reason, code="cut") from error
 
-    async def _ask(self, body: object) -> aiohttp.ClientResponse:
+    async def _ask(self, body: object, key: str) -> aiohttp.ClientResponse:
         data = json.dumps(body, ensure_ascii=False).encode(errors="replace")
-        headers = {"Accept": "text/event-stream", "Content-Type": "application/json"}
+        headers = {
+            "Accept": "text/event-stream",
+            "Content-Type": "application/json",
+            "Idempotency-Key": key,
+        }
         async with asyncio.timeout(ACCEPT_SECONDS):
             answer = await self._session.post(PATH, data=data, headers=headers, timeout=_NO_TOTAL)
             if answer.status == _OK:

@@ -108,11 +108,12 @@ class Lookout:
         threads: Threads,
         server_time: ServerTime,
         due: Due,
+        seen: Callable[[Message], None],
         look_back_seconds: float,
     ) -> None:
         self._chat, self._holder, self._inbox, self._answers = chat, holder, inbox, answers
         self._rooms, self._threads, self._time, self._due = rooms, threads, server_time, due
-        self._look_back = look_back_seconds
+        self._look_back, self._seen = look_back_seconds, seen
 
     async def keep_looking(self, heart: Heart) -> None:
         """Look whenever something is due, for ever."""
@@ -175,6 +176,8 @@ class Lookout:
     async def _look(self, room: Room) -> None:
         since = self._due.since(room.id, self._time.now() - self._look_back)
         messages = await self._chat.changed_since(room.id, since)
+        for message in messages:
+            self._seen(message)
         if messages:
             # whatever is left over takes this back
             self._due.settle(room.id, max(message.updated for message in messages))

@@ -9,7 +9,6 @@ from typing import Protocol
 from heyken_glue import errors
 from heyken_glue.adapters.rocketchat.signals import Signal
 from heyken_glue.domain.chat import Message, Room, User
-from heyken_glue.domain.switching import Vrrp
 from heyken_glue.domain.turns import Turn
 
 
@@ -64,10 +63,26 @@ class Model(Protocol):
     """Whoever answers questions."""
 
     def stream(
-        self, turns: Sequence[Turn], *, asker: str, language: str
+        self, turns: Sequence[Turn], *, asker: str, language: str, key: str
     ) -> AsyncGenerator[str, None]:
-        """Yield the answer piece by piece; AnswerFailedError. Closing it stops the model."""
+        """Yield the answer piece by piece; AnswerFailedError. Closing it stops the model.
+
+        Asking again with the same key (on either core) goes on with the same answer.
+        """
         ...
+
+
+@dataclass(frozen=True)
+class Role:
+    """What `core-manager` says of this core.
+
+    `holds`: it has the address, and no newer takeover of the other core is known. `settled`: it is
+    to be believed, which it is not for a moment after a freeze. `epoch`: its takeover's, if known.
+    """
+
+    holds: bool
+    settled: bool = True
+    epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,8 @@ class PairState:
     cause: str
     epoch: int | None
     cores: tuple[CoreState, ...]
+    only_answers: str = ""
+    """Why nothing but answering is done now, in the asker's language; "" if more is."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +123,7 @@ class Switched:
 class Manager(Protocol):
     """The unit `core-manager` of this core; TransientError when it does not answer."""
 
-    async def role(self) -> Vrrp: ...  # noqa: D102
+    async def role(self) -> Role: ...  # noqa: D102
     async def status(self, language: str) -> PairState: ...  # noqa: D102
     async def switch(self, core_id: int, *, requested_by: str, language: str) -> Switched: ...  # noqa: D102
 

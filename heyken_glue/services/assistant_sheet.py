@@ -14,7 +14,7 @@ from heyken_glue.domain.chat import Message
 from heyken_glue.domain.conversation import PARTS_MAX, reply_id, thread_of
 from heyken_glue.domain.replies import LEAST_LIMIT, pages
 from heyken_glue.runtime.http import RetryPolicy
-from heyken_glue.services.assistant_ports import Chat
+from heyken_glue.services.assistant_pen import Chat
 from heyken_glue.services.assistant_role import Holder, Nudge
 
 TOO_LONG = "error-message-size-exceeded"

@@ -73,6 +73,8 @@ def status(pair: PairState, *, answering: int, waiting: int) -> Text:
     ]  # fmt: skip
     lines.append(_("Answers being written: {count}; waiting: {waiting}.", count=answering,
                    waiting=waiting))  # fmt: skip
+    if pair.only_answers:
+        lines.append(_("Nothing but answering is done now: {reason}", reason=pair.only_answers))
     return Text("\n".join(f"{{l{n}}}" for n in range(len(lines))), _numbered(lines))
 
 
@@ -163,6 +165,16 @@ def turned(core: str, status_word: str, sentence: str) -> Text:
     if status_word == "error":
         return _("*{core}* does not answer any more.", core=core)
     return _("*{core}* is not healthy: {sentence}", core=core, sentence=sentence or "–")
+
+
+def only_answers(core: str, reason: str) -> Text:
+    """Return the announcement that a core does nothing with effects outside."""
+    return _("*{core}* answers, and does nothing else for now: {reason}", core=core, reason=reason)
+
+
+def acts_again(core: str) -> Text:
+    """Return the announcement that this is over."""
+    return _("*{core}* does everything again, not only answering.", core=core)
 
 
 def digest_head(host: str, *, start: float, end: float) -> Text:

@@ -12,7 +12,7 @@ from heyken_glue import errors, texts
 from heyken_glue.adapters.etcd.client import EtcdClient
 from heyken_glue.domain.switching import Vrrp
 from heyken_glue.runtime import http
-from heyken_glue.services.assistant_ports import CoreState, PairState, Switched
+from heyken_glue.services.assistant_ports import CoreState, PairState, Role, Switched
 
 ROLE_SECONDS = 0.5
 STATUS_SECONDS = 3.0
@@ -26,13 +26,14 @@ class CoreManagerUnit:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def role(self) -> Vrrp:
-        """Return what keepalived says about this core."""
+    async def role(self) -> Role:
+        """Return what keepalived says about this core, as far as it is to be believed."""
         body = await http.request_json(self._session, "GET", "/role", timeout_seconds=ROLE_SECONDS)
-        try:
-            return Vrrp(str(body.get("vrrp")))
-        except ValueError:
-            return Vrrp.UNKNOWN
+        return Role(
+            holds=body.get("vrrp") == Vrrp.MASTER and body.get("superseded") is not True,
+            settled=body.get("settled") is not False,
+            epoch=_number(body.get("epoch")),
+        )
 
     async def status(self, language: str) -> PairState:
         """Return the state of the pair, with its sentences in `language`."""
@@ -47,6 +48,7 @@ class CoreManagerUnit:
             cause=str(body.get("cause") or ""),
             epoch=_number(body.get("epoch")),
             cores=_cores(cores if isinstance(cores, dict) else {}),
+            only_answers=_only_answers(body.get("effects")),
         )
 
     async def switch(self, core_id: int, *, requested_by: str, language: str) -> Switched:
@@ -92,6 +94,12 @@ def _cores(entries: Mapping[str, object]) -> tuple[CoreState, ...]:
         if number.isdigit() and isinstance(entry, dict)
     ]
     return tuple(sorted(found, key=lambda core: core.core_id))
+
+
+def _only_answers(effects: object) -> str:
+    if not isinstance(effects, dict) or effects.get("allowed") is not False:
+        return ""
+    return str(effects.get("reason") or "?")
 
 
 def _number(value: object) -> int | None:

@@ -16,9 +16,11 @@ from heyken_glue.credentials import Credentials
 from heyken_glue.domain import status
 from heyken_glue.domain.events import Event, Kind, Outcome
 from heyken_glue.runtime import http
+from heyken_glue.runtime.clock import Clock
 from heyken_glue.runtime.daemon import Daemon
 from heyken_glue.runtime.spool import Spool
 from heyken_glue.services.core_manager_chat import ChatLink
+from heyken_glue.services.core_manager_lease import LeaseKeeper, LeaseStore
 from heyken_glue.services.core_manager_role import UNIT, HolderRecords, RoleKeeper
 from heyken_glue.services.core_manager_switch import Switcher
 from heyken_glue.services.core_manager_view import Observer, write_files
@@ -39,6 +41,7 @@ class CoreManager:
     settings: Settings
     core_id: int
     keeper: RoleKeeper
+    lease: LeaseKeeper
     observer: Observer
     switcher: Switcher
     chat: ChatLink
@@ -68,11 +71,16 @@ class CoreManager:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.changed.wait(), REFRESH_SECONDS)
 
+    async def keep_lease(self) -> None:
+        """Keep the lease for ever."""
+        await self.lease.keep(self.daemon.heart("lease", allowance=10.0))
+
     def routes(self) -> web.RouteTableDef:
         """Return what the other units of this host may ask."""
         table = web.RouteTableDef()
         table.get("/status")(self._status)
         table.get("/role")(self._role)
+        table.get("/lease")(self._lease)
         table.post("/switch_core")(self._switch)
         table.post("/send")(self._send)
         return table
@@ -82,9 +90,19 @@ class CoreManager:
         return web.json_response(status.status_body(pair, language=self._language(request)))
 
     async def _role(self, _request: web.Request) -> web.Response:
-        role = self.keeper.role
-        body = {"core_id": self.core_id, "vrrp": role.vrrp.value, "since": role.since}
+        role, holder = self.keeper.role, self.keeper.holder
+        body = {
+            "core_id": self.core_id,
+            "vrrp": role.vrrp.value,
+            "since": role.since,
+            "epoch": None if holder is None else holder.epoch,
+            "superseded": self.lease.is_superseded,
+            "settled": self.lease.is_settled,
+        }
         return web.json_response(body)
+
+    async def _lease(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.lease.body())
 
     async def _switch(self, request: web.Request) -> web.Response:
         wish = await http.read_json(request)
@@ -137,6 +155,7 @@ async def run(settings: Settings, daemon: Daemon) -> None:
         etcd = EtcdClient(session, endpoints, timeout_seconds=_ETCD_SECONDS)
         manager = build(settings, daemon, door=door, etcd=etcd)
         stack.callback(manager.spool.close)
+        stack.push_async_callback(manager.lease.close)
         stack.push_async_callback(manager.keeper.close)
         socket_path = settings.paths.runtime_directory / UNIT / "http.sock"
         await stack.enter_async_context(http.unix_server(socket_path, manager.routes()))
@@ -161,11 +180,13 @@ def build(settings: Settings, daemon: Daemon, *, door: PeerDoor, etcd: EtcdClien
         clock=clock,
         changed=changed.set,
     )
+    lease = lease_of(settings, keeper, door, etcd)
     chat, reader = ChatLink.of(settings), FifoReader(vip.notify_fifo, vip.instance)
     observer = Observer(
         settings,
         core_id=core_id,
         keeper=keeper,
+        lease=lease,
         door=door,
         records=records,
         etcd=etcd,
@@ -173,17 +194,39 @@ def build(settings: Settings, daemon: Daemon, *, door: PeerDoor, etcd: EtcdClien
         clock=clock,
         chat=chat,
     )
-    switcher = Switcher(
+    switcher = switcher_of(settings, keeper, door, clock)
+    return CoreManager(
+        settings, core_id, keeper, lease, observer, switcher, chat, reader, spool, daemon, changed
+    )
+
+
+def lease_of(
+    settings: Settings, keeper: RoleKeeper, door: PeerDoor, etcd: EtcdClient
+) -> LeaseKeeper:
+    """Make what keeps the lease; it hears of each change of the role."""
+    core_id = own_core_id(settings)
+    lease = LeaseKeeper(
+        LeaseStore(etcd, settings.deployment.name, core_id),
+        keeper,
+        door,
         core_id=core_id,
-        vip=vip,
+        core=settings.host.name,
+        ttl_seconds=section(settings.etcd, "[etcd]").lease_seconds,
+    )
+    keeper.listeners.append(lease.nudge)
+    return lease
+
+
+def switcher_of(settings: Settings, keeper: RoleKeeper, door: PeerDoor, clock: Clock) -> Switcher:
+    """Make what moves the address."""
+    return Switcher(
+        core_id=own_core_id(settings),
+        vip=section(settings.vip, "[vip]"),
         keeper=keeper,
         door=door,
-        health_socket=runtime / "health" / "http.sock",
+        health_socket=settings.paths.runtime_directory / "health" / "http.sock",
         peer_interval_seconds=section(settings.health, "[health]").peer_interval_seconds,
         clock=clock,
-    )
-    return CoreManager(
-        settings, core_id, keeper, observer, switcher, chat, reader, spool, daemon, changed
     )
 
 
@@ -192,6 +235,8 @@ async def serve(manager: CoreManager, daemon: Daemon) -> None:
     loops = {
         asyncio.ensure_future(manager.follow_keepalived()),
         asyncio.ensure_future(manager.keep_files()),
+        asyncio.ensure_future(manager.keep_lease()),
+        asyncio.ensure_future(manager.lease.attend()),
     }
     stop = asyncio.ensure_future(daemon.stopping.wait())
     try:

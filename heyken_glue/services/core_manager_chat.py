@@ -47,7 +47,7 @@ class ChatLink:
         """Post a text to a room, and return what the assistant answered."""
         if not self._configured:
             return refusal(503, "no_rocketchat", say("no_chat"), language)
-        body = {"room_id": wish.get("room_id"), "text": wish.get("text")}
+        body = {name: wish[name] for name in ("room_id", "text", "key") if name in wish}
         try:
             async with (
                 http.unix_session(self._socket, total_seconds=SEND_SECONDS) as session,

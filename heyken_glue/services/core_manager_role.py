@@ -76,7 +76,7 @@ class RoleKeeper:
     ) -> None:
         self._host, self._core_id, self._file = settings.host.name, core_id, file
         self._door, self._records, self._spool, self._clock = door, records, spool, clock
-        self._changed = changed
+        self.listeners: list[Callable[[], None]] = [changed]
         self._takeover: asyncio.Task[None] | None = None
         self.role, self.holder = self._restore()
 
@@ -99,13 +99,20 @@ class RoleKeeper:
 
     async def ensure_recorded(self) -> None:
         """Try again to record a takeover that etcd has not seen, while this core is the holder."""
-        busy = self._takeover is not None and not self._takeover.done()
-        if self.role.vrrp is not Vrrp.MASTER or busy:
+        if self.role.vrrp is not Vrrp.MASTER or self._is_taking_over():
             return
         if self.holder is None:
             await self._take_over()
         elif self.holder.epoch is None:
             await self._store(self.holder)
+
+    async def take_anew(self) -> None:
+        """Record another takeover of an address that keepalived never said was lost."""
+        if self.role.vrrp is not Vrrp.MASTER or self._is_taking_over():
+            return
+        self.role, self.holder = Role(Vrrp.MASTER, self._clock.now()), None
+        self._takeover = asyncio.get_running_loop().create_task(self._take_over())
+        await asyncio.wait({self._takeover})
 
     async def close(self) -> None:
         """End what runs in the background."""
@@ -147,6 +154,13 @@ class RoleKeeper:
         if self.role is role:
             self.holder = stored
             self._save()
+
+    def _changed(self) -> None:
+        for listener in self.listeners:
+            listener()
+
+    def _is_taking_over(self) -> bool:
+        return self._takeover is not None and not self._takeover.done()
 
     def _drop_takeover(self) -> None:
         if self._takeover is not None:

@@ -12,13 +12,14 @@ from heyken_glue import __version__, errors
 from heyken_glue.adapters.etcd.client import EtcdClient
 from heyken_glue.domain import status
 from heyken_glue.domain.sentences import say
-from heyken_glue.domain.status import CoreHealth, CoreView, Holder, Pair
+from heyken_glue.domain.status import CoreHealth, CoreView, Effects, Holder, Pair
 from heyken_glue.domain.switching import Vrrp
 from heyken_glue.domain.verdict import VerdictAnswer, parse_verdict
 from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.runtime.spool import Spool, replace_file
 from heyken_glue.services.core_manager_chat import ChatLink
+from heyken_glue.services.core_manager_lease import LeaseKeeper
 from heyken_glue.services.core_manager_role import HolderRecords, RoleKeeper
 from heyken_glue.services.peers import PeerDoor
 from heyken_glue.settings import Settings, section
@@ -36,6 +37,7 @@ class Observer:
         *,
         core_id: int,
         keeper: RoleKeeper,
+        lease: LeaseKeeper,
         door: PeerDoor,
         records: HolderRecords,
         etcd: EtcdClient,
@@ -43,7 +45,7 @@ class Observer:
         clock: Clock,
         chat: ChatLink,
     ) -> None:
-        self._chat = chat
+        self._chat, self._lease = chat, lease
         self._settings, self._core_id, self._keeper = settings, core_id, keeper
         self._door, self._records, self._etcd = door, records, etcd
         self._spool, self._clock = spool, clock
@@ -53,11 +55,9 @@ class Observer:
 
     async def observe(self) -> Pair:
         """Return the pair as it is now; takes as long as the slowest answer, bounded."""
-        own, peer, peer_role, recorded, witness, chat = await asyncio.gather(
-            self._own_verdict(),
-            self._door.verdict(),
-            self._door.role(),
-            self._recorded(),
+        (own, peer, peer_role), (recorded, effects), witness, chat = await asyncio.gather(
+            asyncio.gather(self._own_verdict(), self._door.verdict(), self._door.role()),
+            asyncio.gather(self._recorded(), self._effects()),
             self._witness_reachable(),
             self._chat.look(),
         )
@@ -78,6 +78,7 @@ class Observer:
             witness_reachable=witness,
             dropped_events=self._spool.dropped(),
             chat=chat,
+            effects=effects,
         )
 
     def _core(self, core_id: int, name: str, answer: VerdictAnswer | None, vrrp: Vrrp) -> CoreView:
@@ -100,6 +101,17 @@ class Observer:
         with contextlib.suppress(errors.HeykenError):
             return await self._records.read()
         return None
+
+    async def _effects(self) -> Effects:
+        """Tell who may do more than answer: this core by its own lease, else whoever has it."""
+        reason = self._lease.why_not()
+        if reason is None:
+            return Effects(self._core_id)
+        if self._keeper.role.vrrp is not Vrrp.MASTER:
+            tenant = await self._lease.tenant()
+            if tenant is not None and tenant.core_id != self._core_id:
+                return Effects(tenant.core_id)
+        return Effects(None, reason)
 
     async def _witness_reachable(self) -> bool:
         answers = await asyncio.gather(*(self._etcd.reachable(url) for url in self._witnesses))

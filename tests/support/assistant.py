@@ -13,18 +13,23 @@ from typing import Any
 from aiohttp import web
 
 from heyken_glue import errors
-from heyken_glue.adapters.rocketchat.client import Login, RocketChatClient
+from heyken_glue.adapters.rocketchat.client import Conduct, Login, RocketChatClient
 from heyken_glue.adapters.rocketchat.realtime import RealtimeFeed
 from heyken_glue.domain.conversation import is_unfinished, reply_id
-from heyken_glue.domain.switching import Vrrp
+from heyken_glue.domain.lease import Holding
+from heyken_glue.domain.sentences import Sentence, say
 from heyken_glue.runtime import http
+from heyken_glue.runtime.clock import boottime
 from heyken_glue.runtime.daemon import Daemon, Notifier
 from heyken_glue.services import assistant
 from heyken_glue.services.assistant_desk import Outside
 from heyken_glue.services.assistant_gateway import GatewayModel
-from heyken_glue.services.assistant_ports import CoreState, PairState, Switched
+from heyken_glue.services.assistant_ports import CoreState, PairState, Role, Switched
+from heyken_glue.services.assistant_role import Permit
 from heyken_glue.services.assistant_writer import Pace
 from heyken_glue.settings import Settings
+from tests.support.ice import Ice
+from tests.support.languages import FakeLanguages
 from tests.support.rocketchat import BOT, StandIn
 
 PATIENCE_SECONDS = 20.0
@@ -115,7 +120,7 @@ class Pair:
         self.cause, self.reason = "deploy", "first start of the pair"
         self.health = {1: "healthy", 2: "healthy"}
         self.wishes: list[tuple[int, str]] = []
-        self.refusal = ""
+        self.refusal = self.only_answers = ""
         self.silent = False
         self.looks = 0
         self.asked = {1: 0, 2: 0}
@@ -133,12 +138,12 @@ class FakeManager:
     def __init__(self, pair: Pair, core_id: int) -> None:
         self._pair, self._core_id = pair, core_id
 
-    async def role(self) -> Vrrp:
+    async def role(self) -> Role:
         """Return this core's role."""
         self._pair.asked[self._core_id] += 1
         if self._pair.silent:
             raise errors.TransientError("core-manager is silent")
-        return Vrrp.MASTER if self._pair.active == self._core_id else Vrrp.BACKUP
+        return Role(self._pair.active == self._core_id, epoch=self._pair.epoch)
 
     async def status(self, language: str) -> PairState:
         """Return the pair."""
@@ -152,7 +157,15 @@ class FakeManager:
         )
         holder = f"core{pair.active}" if pair.active else None
         return PairState(
-            "online", pair.active, holder, pair.since, pair.reason, pair.cause, pair.epoch, cores
+            "online",
+            pair.active,
+            holder,
+            pair.since,
+            pair.reason,
+            pair.cause,
+            pair.epoch,
+            cores,
+            pair.only_answers,
         )
 
     async def switch(self, core_id: int, *, requested_by: str, language: str) -> Switched:
@@ -166,26 +179,25 @@ class FakeManager:
         return Switched(core_id, changed)
 
 
-class FakeLanguages:
-    """Keeps choices in memory, as both cores' etcd."""
+class FakeLease:
+    """One core's lease: the holder has it unless nothing but answering is to be done."""
 
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-        self.away = False
+    def __init__(self, pair: Pair, core_id: int) -> None:
+        self._pair, self._core_id = pair, core_id
+        self.reason = say("lease_not_asked")
 
-    async def get(self, user_id: str) -> str | None:
-        """Return a choice."""
-        self._check()
-        return self.kept.get(user_id)
+    @property
+    def epoch(self) -> int | None:
+        """The epoch."""
+        return self._pair.epoch
 
-    async def put(self, user_id: str, language: str) -> None:
-        """Keep a choice."""
-        self._check()
-        self.kept[user_id] = language
-
-    def _check(self) -> None:
-        if self.away:
-            raise errors.TransientError("etcd is away")
+    async def held(self, least_seconds: float = 0.0) -> Holding | None:
+        """Return the right to act."""
+        pair = self._pair
+        if pair.active != self._core_id or pair.only_answers or pair.epoch is None:
+            self.reason = Sentence(pair.only_answers, pair.only_answers)
+            return None
+        return Holding(pair.epoch, boottime() + least_seconds + 1)
 
 
 @dataclass
@@ -220,7 +232,7 @@ class Scene:
     journal: list[Mapping[str, object]] = field(default_factory=list)
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
-    async def start(self, core_id: int = 1, *, pace: Pace = FAST) -> Core:
+    async def start(self, core_id: int = 1, *, pace: Pace = FAST, ice: Ice | None = None) -> Core:
         """Start the unit of a core and wait until it is connected."""
         host = self.settings.host.model_copy(update={"name": f"core{core_id}", "core_id": core_id})
         paths = self.settings.paths.model_copy(
@@ -228,8 +240,11 @@ class Scene:
         )
         settings = self.settings.model_copy(update={"host": host, "paths": paths})
         outside = await self._outside(core_id)
-        daemon = Daemon(notifier=Notifier({}))
-        task = asyncio.create_task(assistant.serve(settings, daemon, outside, pace=pace))
+        if ice is not None:
+            outside = ice.around(outside)
+        daemon, now = Daemon(notifier=Notifier({})), boottime if ice is None else ice.boottime
+        unit = assistant.serve(settings, daemon, outside, pace=pace, boottime=now)
+        task = asyncio.create_task(unit)
         core = Core(daemon, task, outside)
         self.stack.push_async_callback(core.kill)
         await eventually(lambda: outside.feed.connected or task.done(), "it connects")
@@ -269,13 +284,18 @@ class Scene:
             http.unix_session(self.directory / "gateway.sock", total_seconds=PATIENCE_SECONDS)
         )
         login = Login(self.chat.ids[BOT], self.chat.tokens[BOT])
+        permit = Permit()
+        conduct = Conduct(permit=permit.check)
         return Outside(
-            chat=RocketChatClient(session, self.chat.url, login),
+            chat=RocketChatClient(session, self.chat.url, login, conduct=conduct),
+            herald=RocketChatClient(session, self.chat.url, login),
             feed=RealtimeFeed(session, self.chat.url, login),
             model=GatewayModel(unix),
             manager=FakeManager(self.pair, core_id),
             languages=self.languages,
             journal=self._journal,
+            lease=FakeLease(self.pair, core_id),
+            permit=permit,
         )
 
     async def _journal(

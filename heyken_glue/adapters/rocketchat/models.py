@@ -58,6 +58,7 @@ def parse_message(value: object) -> Message | None:
         system_type=None if system_type == "e2e" else system_type,
         from_integration=isinstance(entry.get("bot"), Mapping),
         edited=entry.get("editedAt") is not None,
+        edited_by=text(mapping(entry.get("editedBy")).get("_id")) or None,
         encrypted=system_type == "e2e" or bool(entry.get("e2e")) or bool(entry.get("content")),
         mentions=frozenset(_mentioned(entry.get("mentions"))),
         file_names=tuple(_file_names(entry))[:MAX_FILE_NAMES],

@@ -22,15 +22,23 @@ MAX_ANSWER_BYTES = 16 * 2**20
 _CONNECT_SECONDS = 3.0
 
 
+def _always() -> None:
+    """Permit every write."""
+
+
 @dataclass(frozen=True)
 class Conduct:
-    """How patient calls are; `pause`, `roll` and `now` are there for tests to hold still."""
+    """How patient calls are; `pause`, `roll` and `now` are there for tests to hold still.
+
+    `permit` is asked right before each write, repeated ones too; what it raises ends that try.
+    """
 
     timeout_seconds: float = 10.0
     policy: http.RetryPolicy = field(default_factory=http.RetryPolicy)
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     roll: Callable[[], float] = random.random
     now: Callable[[], float] = time.time
+    permit: Callable[[], None] = _always
 
 
 class _TooLongError(Exception):
@@ -65,7 +73,8 @@ class Rest:
         return await self._call("GET", endpoint, params=params)
 
     async def post(self, endpoint: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write once."""
+        """Write once, if that is permitted."""
+        self._conduct.permit()
         return await self._call("POST", endpoint, data=json.dumps(body).encode())
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -59,6 +59,15 @@ def test_status_offline_is_exit_1(authority: Authority, write_client_file: Write
         assert cli.main(["status"]) == 1
 
 
+def test_status_says_when_only_answers_are_given() -> None:
+    door = api.Door("vip", "https://192.0.2.10:5000")
+    body = {**STATUS, "effects": {"allowed": False, "core": None, "reason": "two have to agree"}}
+    told = "Only answers are given, nothing else is done: two have to agree"
+    assert told in status.plain_lines(Console("en"), door, body)
+    body["effects"] = {"allowed": True, "core": 1, "reason": ""}
+    assert not any("Only" in line for line in status.plain_lines(Console("en"), door, body))
+
+
 @pytest.mark.parametrize("language", ["en", "pl"])
 def test_status_on_a_terminal_is_a_table(
     language: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture

@@ -63,9 +63,10 @@ async def test_sending_needs_its_parameters(house: House) -> None:
 async def test_a_text_is_passed_on_with_who_sends_it(house: House) -> None:
     house.core_manager.replies["POST", "/send"] = UnitReply(200, {"success": True})
     client = await house.client()
-    async with client.post("/send", json={"text": "hello", "room_id": "general"}) as response:
+    wish, headers = {"text": "hello", "room_id": "general"}, {"Idempotency-Key": "k1"}
+    async with client.post("/send", json=wish, headers=headers) as response:
         assert (response.status, await response.json()) == (200, {"success": True})
-    body = {"room_id": "general", "text": "hello", "requested_by": "operator"}
+    body = {"room_id": "general", "text": "hello", "key": "k1", "requested_by": "operator"}
     assert house.core_manager.calls[0][:3] == ("POST", "/send", body)
 
 

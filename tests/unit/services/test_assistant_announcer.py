@@ -18,6 +18,7 @@ from tests.support.assistant import Scene, eventually
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assistant_announcer, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(assistant_announcer, "EPOCH_SECONDS", 0.2)
+    monkeypatch.setattr(assistant_announcer, "ALONE_SECONDS", 0.1)
 
 
 def told(stage: Scene) -> list[str]:
@@ -103,6 +104,29 @@ async def test_what_could_not_be_posted_is_posted_later(stage: Scene) -> None:
     await eventually(lambda: stage.pair.looks > looks + 5, "it was seen")
     await stage.chat.start()
     await eventually(lambda: len(told(stage)) == 1, "it is told")
+
+
+async def test_without_the_lease_people_are_told_once_and_the_rest_waits(stage: Scene) -> None:
+    await started(stage)
+    stage.pair.only_answers = "two have to agree"
+    await eventually(lambda: len(told(stage)) == 1, "it is told")
+    alone = "*core1* answers, and does nothing else for now: two have to agree"
+    assert told(stage) == [alone]
+    stage.pair.health[2] = "error"
+    looks = stage.pair.looks
+    await eventually(lambda: stage.pair.looks > looks + 5, "it was seen")
+    assert told(stage) == [alone], "the other core may be saying the same of this one"
+    stage.pair.only_answers = ""
+    await eventually(lambda: len(told(stage)) == 3, lambda: str(told(stage)))
+    assert "*core2* does not answer any more." in told(stage)
+    assert "*core1* does everything again, not only answering." in told(stage)
+
+
+async def test_a_takeover_is_told_without_the_lease_for_its_id_is_the_epochs(stage: Scene) -> None:
+    stage.pair.since, stage.pair.only_answers = time.time(), "two have to agree"
+    await stage.start()
+    await eventually(lambda: len(told(stage)) >= 1, "it is told")
+    assert notices(stage)[0]["_id"] == reply_id("epoch-test-1")
 
 
 def test_a_change_has_to_last_and_what_is_unknown_is_none() -> None:

@@ -38,6 +38,9 @@ async def test_the_status_tells_who_answers_and_how_each_core_is(stage: Scene) -
     assert "*core1* odpowiada, od 1970-01-01 00:00:00 UTC: first start of the pair" in text
     assert "• core1: sprawny (core1 pl healthy)" in text
     assert "• core2: niesprawny (core2 pl unhealthy)" in text
+    assert "tylko odpowiedzi" not in text
+    stage.pair.only_answers = "nie ma większości"
+    assert "Teraz są tylko odpowiedzi, nic innego: nie ma większości" in await say(stage, "stan")
 
 
 async def test_a_silent_core_manager_is_told(stage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from heyken_glue.runtime import http
+from heyken_glue.services import assistant_door
 from tests.support.assistant import Scene
 
 
-async def send(stage: Scene, body: object, language: str = "en") -> tuple[int, dict[str, Any]]:
-    path = stage.directory / "core1" / "assistant" / "http.sock"
+async def send(
+    stage: Scene, body: object, language: str = "en", *, core: str = "core1"
+) -> tuple[int, dict[str, Any]]:
+    path = stage.directory / core / "assistant" / "http.sock"
     headers = {"Accept-Language": language}
     async with (
         http.unix_session(path, total_seconds=5) as session,
@@ -62,3 +66,42 @@ async def test_a_server_that_refuses_or_is_away_is_said(stage: Scene) -> None:
     assert status == 503
     assert answer["error"].startswith("Rocket.Chat nie odpowiada")
     await stage.chat.start()
+
+
+async def test_the_same_wish_is_fulfilled_once(stage: Scene) -> None:
+    await stage.start(1)
+    await stage.start(2)
+    wish = {"room_id": "GENERAL", "text": "hello", "key": "order 7"}
+    for core in ("core1", "core2", "core1"):
+        assert await send(stage, wish, core=core) == (200, {"success": True})
+    assert [message["msg"] for message in await stage.chat.messages("general")] == ["hello"]
+
+
+async def test_without_key_and_lease_nothing_is_posted_and_the_reason_is_said(
+    stage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assistant_door, "LEASE_SECONDS", 0.05)
+    await stage.start()
+    stage.pair.only_answers = "two have to agree"
+    status, answer = await send(stage, {"room_id": "GENERAL", "text": "hello"})
+    assert (status, answer["success"]) == (503, False)
+    assert answer["error"].endswith("posted twice: two have to agree")
+    assert await stage.chat.messages("general") == []
+    wish = {"room_id": "GENERAL", "text": "hello", "key": "order 7"}
+    assert (await send(stage, wish))[0] == 200
+
+
+async def test_a_wish_waits_for_a_lease_that_comes(stage: Scene) -> None:
+    await stage.start()
+    stage.pair.only_answers = "the lease of core2 has not run out yet"
+    sending = asyncio.create_task(send(stage, {"room_id": "GENERAL", "text": "hello"}))
+    await asyncio.sleep(0)
+    stage.pair.only_answers = ""
+    assert await sending == (200, {"success": True})
+
+
+@pytest.mark.parametrize("key", [7, "x" * 129, "ż", "a\nb"])
+async def test_a_key_that_is_none_is_refused(stage: Scene, key: object) -> None:
+    await stage.start()
+    status, answer = await send(stage, {"room_id": "GENERAL", "text": "hello", "key": key})
+    assert (status, "“key”" in answer["error"]) == (400, True)

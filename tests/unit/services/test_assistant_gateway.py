@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import dataclasses
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from heyken_glue import errors
+from heyken_glue.domain.conversation import reply_id
 from heyken_glue.domain.turns import Role, Turn
 from heyken_glue.runtime import http
 from heyken_glue.services import assistant_gateway
 from heyken_glue.services.assistant_gateway import GatewayModel
 from heyken_glue.services.assistant_ports import AnswerFailedError
-from tests.support.assistant import eventually
+from tests.support.assistant import Scene, eventually
 from tests.support.authority import Authority
 from tests.support.doors import ScriptedModel, open_house
+from tests.support.rocketchat import BOT
 
 TURNS = (Turn(Role.USER, "zażółć \ud800"),)
 Serve = Callable[[web.Request], object]
@@ -73,7 +77,7 @@ async def model(door: Door, tmp_path: Path) -> AsyncIterator[GatewayModel]:
 
 
 async def answer(model: GatewayModel) -> str:
-    stream = model.stream(TURNS, asker="rocketchat:anna", language="pl")
+    stream = model.stream(TURNS, asker="rocketchat:anna", language="pl", key="k1")
     async with contextlib.aclosing(stream) as pieces:
         return "".join([piece async for piece in pieces])
 
@@ -98,6 +102,7 @@ async def test_a_whole_answer(model: GatewayModel, door: Door) -> None:
         }
     ]
     assert door.headers[0]["Accept"] == "text/event-stream"
+    assert door.headers[0]["Idempotency-Key"] == "k1"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +180,7 @@ async def test_nobody_there_is_a_failure(tmp_path: Path) -> None:
 
 async def test_who_stops_reading_hangs_up(model: GatewayModel, door: Door) -> None:
     door.pieces, door.stays_open = [START, event("token", '{"text":"War"}')], True
-    stream = model.stream(TURNS, asker="a", language="en")
+    stream = model.stream(TURNS, asker="a", language="en", key="k1")
     assert await anext(stream) == "War"
     await stream.aclose()
     await eventually(lambda: door.left, "the connection is closed")
@@ -197,7 +202,7 @@ async def test_the_real_gateway_answers_as_is_expected_here(tmp_path: Path) -> N
     scripted = ScriptedModel("War", "szawa", " ą")
     async with real_gateway(tmp_path, scripted) as model:
         turns = (Turn(Role.USER, "a"), Turn(Role.ASSISTANT, "b"), Turn(Role.USER, "c"))
-        stream = model.stream(turns, asker="rocketchat:anna", language="pl")
+        stream = model.stream(turns, asker="rocketchat:anna", language="pl", key="k1")
         assert "".join([piece async for piece in stream]) == "Warszawa ą"
     assert scripted.conversations == [turns]
 
@@ -209,8 +214,42 @@ async def test_the_real_gateway_refuses_in_the_askers_language(tmp_path: Path) -
             await answer(model)
         assert (failure.value.code, failure.value.retry_after) == ("model_unavailable", 2.0)
         assert failure.value.sentence.startswith("Model na rdzeniu 1 nie może")
-        huge = model.stream((Turn(Role.USER, "x" * 70_000),), asker="a", language="pl")
+        huge = model.stream((Turn(Role.USER, "x" * 70_000),), asker="a", language="pl", key="k1")
         with pytest.raises(AnswerFailedError) as failure:
             await anext(huge)
         assert failure.value.code == assistant_gateway.TOO_LARGE
         assert failure.value.is_final
+
+
+async def test_an_answer_that_broke_off_is_asked_for_again_and_one_that_failed_anew(
+    stage: Scene,
+) -> None:
+    """Under the same key it goes on; under another it is made once more."""
+    keys: list[str] = []
+    failures = iter(["too_many_answers", "cut", "silent", "key_reused"])
+
+    class Model:
+        async def stream(
+            self, turns: Sequence[Turn], *, asker: str, language: str, key: str
+        ) -> AsyncGenerator[str, None]:
+            keys.append(key)
+            assert turns, (asker, language)
+            code = next(failures, None)
+            if code is not None:
+                raise AnswerFailedError("it failed", code=code, is_final=code == "key_reused")
+            yield "Warsaw"
+
+    outside = stage._outside
+
+    async def replaced(core_id: int) -> Any:
+        return dataclasses.replace(await outside(core_id), model=Model())
+
+    stage._outside = replaced  # type: ignore[method-assign]
+    await stage.start()
+    asked = await stage.chat.post("user", "general", f"@{BOT} capital?")
+    assert await stage.finished(asked) == "Warsaw"
+    assert len(keys) == 5
+    assert len(set(keys[:4])) == 1
+    assert keys[3] != keys[4]
+    assert all(key.isascii() and key.startswith(reply_id(asked["_id"])) for key in keys)
+    assert max(map(len, keys)) <= 128

@@ -107,7 +107,7 @@ def test_a_task_that_never_began_leaves_nothing_behind(ledger: Ledger, again: li
     async def cancelled_at_once() -> None:
         nothing: Any = None
         answers = Answers(
-            chat=nothing,
+            pen=nothing,
             feed=nothing,
             writer=nothing,
             patience=nothing,

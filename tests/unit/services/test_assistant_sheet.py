@@ -247,7 +247,7 @@ async def test_while_the_workspace_refuses_one_tries_for_all(
     monkeypatch: pytest.MonkeyPatch, clock: HeldClock
 ) -> None:
     monkeypatch.setattr(assistant_sheet, "_SLOWLY_SECONDS", 0.05)
-    holder = Holder(FakeManager(Pair(), 1), clock)
+    holder = Holder(FakeManager(Pair(), 1), clock.monotonic)
     await holder.look()
     obstacles, tries = Obstacles(), list[int]()
     patience = Patience(holder, obstacles)
@@ -269,7 +269,7 @@ async def test_while_the_workspace_refuses_one_tries_for_all(
 
 
 async def test_that_reading_works_says_nothing_about_writing(clock: HeldClock) -> None:
-    holder = Holder(FakeManager(Pair(), 1), clock)
+    holder = Holder(FakeManager(Pair(), 1), clock.monotonic)
     await holder.look()
     obstacles = Obstacles()
     patience = Patience(holder, obstacles)

@@ -16,10 +16,10 @@ import pytest
 from aiohttp import web
 
 from heyken_glue import errors
-from heyken_glue.domain.switching import Vrrp
 from heyken_glue.runtime import http
 from heyken_glue.runtime.daemon import Daemon, Notifier
 from heyken_glue.services import assistant
+from heyken_glue.services.assistant_ports import Role
 from heyken_glue.services.assistant_role import FRESH_SECONDS, UNHEARD_SECONDS, Holder
 from heyken_glue.services.assistant_units import CoreManagerUnit, EtcdLanguages
 from heyken_glue.services.assistant_writer import Pace
@@ -78,9 +78,13 @@ async def manager(neighbour: Neighbour, tmp_path: Path) -> AsyncIterator[CoreMan
 async def test_the_role_is_what_core_manager_says(
     manager: CoreManagerUnit, neighbour: Neighbour
 ) -> None:
-    assert await manager.role() is Vrrp.MASTER
+    assert await manager.role() == Role(holds=True, epoch=None)
+    neighbour.role |= {"epoch": 7, "settled": False}
+    assert await manager.role() == Role(holds=True, settled=False, epoch=7)
+    neighbour.role |= {"superseded": True}
+    assert not (await manager.role()).holds
     neighbour.role = {"vrrp": "NONSENSE"}
-    assert await manager.role() is Vrrp.UNKNOWN
+    assert not (await manager.role()).holds
 
 
 async def test_the_status_is_read_whatever_is_missing(
@@ -103,6 +107,9 @@ async def test_the_status_is_read_whatever_is_missing(
     }
     pair = await manager.status("pl")
     assert (pair.holder, pair.since, pair.epoch) == ("core1", 5.0, 7)
+    assert pair.only_answers == "", "an older core-manager says nothing of it"
+    neighbour.status["effects"] = {"allowed": False, "core": None, "reason": "alone"}
+    assert (await manager.status("pl")).only_answers == "alone"
     assert [(core.core_id, core.name, core.status) for core in pair.cores] == [
         (1, "core1", "unknown"),
         (2, "core2", "healthy"),
@@ -156,7 +163,7 @@ async def test_languages_are_kept_by_deployment_and_user() -> None:
 
 async def test_the_role_outlives_a_short_silence_but_writing_waits(clock: HeldClock) -> None:
     pair = Pair()
-    holder = Holder(FakeManager(pair, 1), clock)
+    holder = Holder(FakeManager(pair, 1), clock.monotonic)
     changes: list[bool] = []
     holder.listeners.append(changes.append)
     await holder.look()

@@ -228,7 +228,14 @@ async def test_a_silent_peer_is_unknown_until_it_was_heard_and_then_an_error(
 async def test_the_role(manager: CoreManager) -> None:
     _say(manager, "FAULT")
     _, body = await _ask(manager, "GET", "/role")
-    assert body == {"core_id": 1, "vrrp": "FAULT", "since": 1000.0}
+    beliefs = {"epoch": None, "superseded": False, "settled": True}
+    assert body == {"core_id": 1, "vrrp": "FAULT", "since": 1000.0, **beliefs}
+
+
+async def test_who_may_act(manager: CoreManager) -> None:
+    _, body = await _ask(manager, "GET", "/lease")
+    assert (body["held"], body["epoch"], body["valid_seconds"]) == (False, None, 0.0)
+    assert body["reason"] == "core1 does not hold the address"
 
 
 async def _switch(manager: CoreManager, core_id: object, **more: Any) -> tuple[int, Any]:
