@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from heyken_glue.gateway.activity import Activity
 from heyken_glue.gateway.answers import AnswerStore
 from heyken_glue.gateway.auth import Doorkeeper
 from heyken_glue.gateway.bodies import BodyReader
@@ -49,6 +51,7 @@ class Doors:
     core_manager: Unit
     limits: Limits
     times: StreamTimes
+    activity: Activity = field(default_factory=lambda: Activity(time.monotonic))
 
     def public_app(self) -> web.Application:
         """Return what listens on TLS: chat, control, and the peer's routes."""
@@ -67,7 +70,7 @@ class Doors:
         """Return what the host's other units may ask: an answer, and how busy the gateway is."""
 
         async def load(_request: web.Request) -> web.StreamResponse:
-            return web.json_response(self.store.load())
+            return web.json_response({**self.store.load(), "model": self.activity.report()})
 
         app = self._application()
         app.add_routes([web.get("/load", load), *self._chat().local_routes()])
