@@ -114,6 +114,7 @@ class Ollama(Section):
 
     url: HttpUrl = "http://127.0.0.1:11500"
     unit: Name = "ollama.service"
+    release_directory: Path = Path("/usr/local/lib/heyken/ollama")
     general_model: Name
     models: Annotated[tuple[OllamaModel, ...], Field(min_length=1)]
 
@@ -132,7 +133,13 @@ class Health(Section):
     model_interval_seconds: Seconds = 1.0
     probe_interval_seconds: Seconds = 10.0
     probe_timeout_seconds: Seconds = 2.0
+    probe_patience_seconds: Seconds = 30.0
+    load_timeout_seconds: Seconds = 300.0
+    conversation_seconds: Seconds = 300.0
+    stall_seconds: Seconds = 0.3
     recover_looks: Positive = 3
+    recover_looks_max: Positive = 150
+    relapse_seconds: Seconds = 600.0
     peer_interval_seconds: Seconds = 0.2
     peer_stale_seconds: Seconds = 1.0
     disk_free_mib_min: Annotated[int, Field(ge=0)] = 256

@@ -85,6 +85,8 @@ def _headlines(console: Console, body: Mapping[str, Any], *, now: float) -> list
         lines.append(_("Why: {cause}. {reason}", cause=cause, reason=body.get("reason") or ""))
     else:
         lines.append(_("Active: nobody holds the address {vip}", vip=body.get("vip", "?")))
+    if _parity(body).get("percent") is not None:
+        lines.append(_("The cores are {percent} % alike", percent=_parity(body)["percent"]))
     return lines
 
 
@@ -113,8 +115,8 @@ def _looked(console: Console, last: object) -> str:
     return console.render(_("(seen {time})", time=local_time(float(last))[-8:]))
 
 
-def _remarks(door: Door, body: Mapping[str, Any]) -> list[Text]:
-    remarks = []
+def _remarks(door: Door, body: Mapping[str, Any]) -> list[Text | str]:
+    remarks: list[Text | str] = []
     if door.name != "vip":
         remarks.append(_("The VIP is silent; {core} told this.", core=door.name))
     if not (body.get("witness") or {}).get("reachable", True):
@@ -123,6 +125,7 @@ def _remarks(door: Door, body: Mapping[str, Any]) -> list[Text]:
     if effects.get("allowed") is False:
         remarks.append(_("Only answers are given, nothing else is done: {reason}",
                          reason=effects.get("reason") or "?"))  # fmt: skip
+    remarks += [f"{difference}." for difference in _parity(body).get("differences") or ()]
     chat = body.get("rocketchat") or {}
     if chat.get("part") and not body.get("rocketchat_connected"):
         remarks.append(_("Rocket.Chat is not reached: {reason}", reason=chat.get("reason") or "?"))
@@ -133,6 +136,10 @@ def _remarks(door: Door, body: Mapping[str, Any]) -> list[Text]:
         remarks.append(_("Events dropped because the spool was full: {count}",
                          count=body["dropped_events"]))  # fmt: skip
     return remarks
+
+
+def _parity(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return body.get("parity") or {}
 
 
 def _print_pretty(console: Console, door: Door, body: Mapping[str, Any]) -> None:

@@ -27,6 +27,21 @@ _TABLE: Mapping[str, Sentence] = {
         "process {pid} ({command}) of {unit} is stopped (state {state})",
         "proces {pid} ({command}) usługi {unit} jest zatrzymany (stan {state})",
     ),
+    "gateway_ok": Sentence("the gateway answers", "gateway odpowiada"),
+    "gateway_silent": Sentence(
+        "the gateway does not answer: {error}", "gateway nie odpowiada: {error}"
+    ),
+    "memory_ok": Sentence("model {model} is in memory", "model {model} jest w pamięci"),
+    "memory_not": Sentence("model {model} is not in memory", "modelu {model} nie ma w pamięci"),
+    "memory_loading": Sentence(
+        "model {model} is being loaded, for {seconds} s now",
+        "model {model} jest wczytywany, od {seconds} s",
+    ),
+    "progress_ok": Sentence("the model server gets on", "serwer modeli pracuje"),
+    "progress_none": Sentence(
+        "the model server hangs: asked for an answer, it did nothing for {seconds} s",
+        "serwer modeli zawiesił się: poproszony o odpowiedź, nic nie robił przez {seconds} s",
+    ),
     "models_ok": Sentence("every model has its digest", "każdy model ma właściwą sumę"),
     "models_silent": Sentence("Ollama does not answer: {error}", "Ollama nie odpowiada: {error}"),
     "model_missing": Sentence("model {model} is missing", "brakuje modelu {model}"),
@@ -123,6 +138,38 @@ _TABLE: Mapping[str, Sentence] = {
     ),
     "lease_gone": Sentence("the lease ran out", "dzierżawa wygasła"),
     "lease_returned": Sentence("the lease was returned", "dzierżawa została oddana"),
+    "parity_ollama": Sentence(
+        "the Ollama builds differ: {one} has {this}, {other} has {that}",
+        "różnią się wersje Ollama: {one} ma {this}, {other} ma {that}",
+    ),
+    "parity_glue": Sentence(
+        "the versions of Heyken's own programs differ: {one} has {this}, {other} has {that}",
+        "różnią się wersje programów Heyken: {one} ma {this}, {other} ma {that}",
+    ),
+    "parity_settings": Sentence(
+        "the settings differ: {one} has {this}, {other} has {that}",
+        "różnią się ustawienia: {one} ma {this}, {other} ma {that}",
+    ),
+    "parity_model": Sentence(
+        "model {subject} differs: {one} has {this}, {other} has {that}",
+        "różni się model {subject}: {one} ma {this}, {other} ma {that}",
+    ),
+    "parity_template": Sentence(
+        "the template of model {subject} differs: {one} has {this}, {other} has {that}",
+        "różni się szablon modelu {subject}: {one} ma {this}, {other} ma {that}",
+    ),
+    "parity_prompt": Sentence(
+        "the system prompt of model {subject} differs: {one} has {this}, {other} has {that}",
+        "różni się polecenie systemowe modelu {subject}: {one} ma {this}, {other} ma {that}",
+    ),
+    "parity_parameters": Sentence(
+        "the parameters of model {subject} differ: {one} has {this}, {other} has {that}",
+        "różnią się parametry modelu {subject}: {one} ma {this}, {other} ma {that}",
+    ),
+    "parity_other": Sentence(
+        "{subject} differs: {one} has {this}, {other} has {that}",
+        "{subject} różni się: {one} ma {this}, {other} ma {that}",
+    ),
     "nobody_known": Sentence(
         "it is not known which core holds the address",
         "nie wiadomo, który rdzeń ma adres",

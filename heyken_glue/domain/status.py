@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from heyken_glue.domain.parity import Parity
 from heyken_glue.domain.sentences import NOTHING, Sentence, say
 from heyken_glue.domain.switching import Cause, Vrrp
 
@@ -75,6 +76,7 @@ class Pair:
     dropped_events: int
     chat: Chat | None = None
     effects: Effects = Effects(None)
+    parity: Parity | None = None
 
 
 def active_core(cores: tuple[CoreView, ...]) -> int | None:
@@ -90,7 +92,8 @@ def overall(pair: Pair) -> str:
     if active is None or active not in healthy:
         return "offline"
     chat_works = pair.chat is None or pair.chat.connected
-    whole = len(healthy) == len(pair.cores) and pair.witness_reachable and chat_works
+    alike = pair.parity is None or pair.parity.is_equal
+    whole = len(healthy) == len(pair.cores) and pair.witness_reachable and chat_works and alike
     return "online" if whole else "degraded"
 
 
@@ -121,6 +124,7 @@ def status_body(pair: Pair, *, language: str) -> dict[str, Any]:
         },
         "version": pair.version,
         "witness": {"reachable": pair.witness_reachable},
+        "parity": pair.parity.to_body(language) if pair.parity is not None else None,
         "cores": {
             str(core.core_id): {
                 "name": core.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from heyken_glue.domain.checks import Check
@@ -12,21 +12,51 @@ from heyken_glue.domain.sentences import NOTHING, Sentence, join, say
 
 STEP_DOWN_SECONDS = 5.0
 LINGER_SECONDS = 2.0
+_FALLS_KEPT = 32
+# a model that is not in memory was not asked either, and needs no second reason
+_FOLLOWING = frozenset({"probe"})
+
+
+@dataclass(frozen=True)
+class Damping:
+    """How many good looks in a row bring a core back.
+
+    Each further fall within `relapse_seconds` doubles them, up to `looks_max`: a core that comes
+    and goes would drag the address with it.
+    """
+
+    looks: int
+    relapse_seconds: float
+    looks_max: int
+
+    def needed(self, falls: int) -> int:
+        """Return the looks needed after so many falls within the time."""
+        doubled = self.looks << min(max(0, falls - 1), _FALLS_KEPT)
+        return max(self.looks, min(self.looks_max, doubled))
 
 
 @dataclass(frozen=True)
 class Steadiness:
-    """Falls at the first bad look, comes back only after several good ones in a row."""
+    """Falls at the first bad look, comes back only after several good ones in a row.
+
+    Its checks see to it that uncertain evidence is no bad look until it came twice. `falls` are
+    the moments of its falls of late, `needed` the good looks it takes to come back now.
+    """
 
     capable: bool = False
     good_looks: int = 0
+    falls: tuple[float, ...] = ()
+    needed: int = 1
 
-    def after(self, *, good: bool, recover_looks: int) -> Steadiness:
+    def after(self, *, good: bool, now: float, damping: Damping) -> Steadiness:
         """Return the state after one more look."""
+        falls = tuple(fall for fall in self.falls if now - fall < damping.relapse_seconds)
         if not good:
-            return Steadiness()
-        looks = self.good_looks + 1
-        return Steadiness(self.capable or looks >= recover_looks, looks)
+            falls = (*falls, now)[-_FALLS_KEPT:] if self.capable else falls
+            return Steadiness(falls=falls, needed=damping.needed(len(falls)))
+        # those that are forgotten meanwhile shorten the way back
+        looks, needed = self.good_looks + 1, damping.needed(len(falls))
+        return Steadiness(self.capable or looks >= needed, looks, falls, needed)
 
 
 class Phase(enum.StrEnum):
@@ -100,6 +130,7 @@ class Verdict:
     time: float
     step_down: StepDown = StepDown()
     peer: PeerView | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON that `/verdict` answers."""
@@ -122,22 +153,23 @@ class Verdict:
             if self.step_down.active
             else None,
             "peer": _peer_body(self.peer),
+            "facts": dict(self.facts),
         }
 
 
-def judge(
-    *, core: str, model: str, checks: tuple[Check, ...], steady: Steadiness, recover_looks: int
-) -> Sentence:
+def judge(*, core: str, model: str, checks: tuple[Check, ...], steady: Steadiness) -> Sentence:
     """Say in one sentence whether the core can answer, and why not; the process comes first."""
-    failed = [check.detail for check in checks if not check.ok]
+    failed = [check.detail for check in checks if not check.ok and check.name not in _FOLLOWING]
     if checks and not checks[0].ok:
         failed = failed[:1]  # without its process all else fails too, and that would hide the cause
+    # what only follows from something else is said where there is nothing else
+    failed = failed or [check.detail for check in checks if not check.ok]
     if failed:
         return say("not_capable", core=core, why=join(failed))
     if not checks:
         return say("not_looked", core=core)
     if not steady.capable:
-        return say("recovering", core=core, done=steady.good_looks, needed=recover_looks)
+        return say("recovering", core=core, done=steady.good_looks, needed=steady.needed)
     return say("capable", core=core, model=model)
 
 
@@ -151,6 +183,7 @@ class VerdictAnswer:
     stepping_down: bool
     step_down_reason: Sentence
     requested_by: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_verdict(body: Mapping[str, Any]) -> VerdictAnswer:
@@ -166,6 +199,7 @@ def parse_verdict(body: Mapping[str, Any]) -> VerdictAnswer:
                 str(step_down.get("reason", "")), str(step_down.get("reason_pl", ""))
             ),
             requested_by=str(step_down.get("requested_by", "")),
+            facts={str(key): str(value) for key, value in (body.get("facts") or {}).items()},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no verdict: {error!r}") from error

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from heyken_glue.gateway.activity import Activity
 from heyken_glue.gateway.answers import AnswerStore
 from heyken_glue.gateway.auth import Doorkeeper
 from heyken_glue.gateway.bodies import BodyReader
@@ -54,6 +56,7 @@ class Doors:
     core_manager: Unit
     limits: Limits
     times: StreamTimes
+    activity: Activity = field(default_factory=lambda: Activity(time.monotonic))
     copies: Copies = field(default_factory=Copies)
     peer_answers: Mapping[int, PeerAnswers] = field(default_factory=dict)
     model_id: str = ""
@@ -82,7 +85,7 @@ class Doors:
         """Return what the host's other units may ask: an answer, and how busy the gateway is."""
 
         async def load(_request: web.Request) -> web.StreamResponse:
-            return web.json_response(self.store.load())
+            return web.json_response({**self.store.load(), "model": self.activity.report()})
 
         app = self._application()
         app.add_routes([web.get("/load", load), *self._chat().local_routes()])

@@ -17,6 +17,7 @@ from heyken_glue.settings import Settings
 
 LOOK_SECONDS = 0.3
 SEND_SECONDS = 15.0
+ASSISTANT_SILENT = Chat(connected=False, reason=say("assistant_silent"))
 
 
 class ChatLink:
@@ -39,7 +40,7 @@ class ChatLink:
             async with http.unix_session(self._socket, total_seconds=LOOK_SECONDS) as session:
                 content = await http.request_json(session, "GET", "/connection")
         except errors.HeykenError:
-            return Chat(connected=False, reason=say("assistant_silent"))
+            return ASSISTANT_SILENT
         reason = str(content.get("reason") or "")
         return Chat(connected=content.get("connected") is True, reason=Sentence(reason, reason))
 

@@ -5,31 +5,53 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
 from heyken_glue import __version__, errors
 from heyken_glue.adapters.etcd.client import EtcdClient
-from heyken_glue.domain import status
+from heyken_glue.domain import parity, status
+from heyken_glue.domain.parity import CoreFacts, Parity
 from heyken_glue.domain.sentences import say
-from heyken_glue.domain.status import CoreHealth, CoreView, Effects, Holder, Pair
+from heyken_glue.domain.status import Chat, CoreHealth, CoreView, Effects, Holder, Pair
 from heyken_glue.domain.switching import Vrrp
 from heyken_glue.domain.verdict import VerdictAnswer, parse_verdict
 from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.runtime.spool import Spool, replace_file
-from heyken_glue.services.core_manager_chat import ChatLink
+from heyken_glue.services.core_manager_chat import ASSISTANT_SILENT, ChatLink
 from heyken_glue.services.core_manager_lease import LeaseKeeper
 from heyken_glue.services.core_manager_role import HolderRecords, RoleKeeper
 from heyken_glue.services.peers import PeerDoor
 from heyken_glue.settings import Settings, section
 
+T = TypeVar("T")
 ASK_SECONDS = 0.3
+# one late answer of a busy machine is no news; what is older than this is silence
+KEEP_SECONDS = 2.0
 _FILE_MODE = 0o644
 
 
+class Kept(Generic[T]):
+    """The last answer of somebody, for as long as it may stand in for one that is late."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._heard, self._answer = clock, 0.0, cast("T | None", None)
+
+    def or_new(self, answer: T | None) -> T | None:
+        """Return what was answered now, or else not long ago; None is silence."""
+        now = self._clock.monotonic()
+        if answer is not None:
+            self._heard, self._answer = now, answer
+        elif now - self._heard > KEEP_SECONDS:
+            self._answer = None
+        return self._answer
+
+
 class Observer:
-    """Asks everybody at once; each silence is shown as such."""
+    """Asks everybody at once; silence is shown as such once it lasts."""
 
     def __init__(
         self,
@@ -52,6 +74,10 @@ class Observer:
         self._health_socket = settings.paths.runtime_directory / "health" / "http.sock"
         self._witnesses = witnesses(settings)
         self._heard: dict[int, float] = {}
+        self._own: Kept[VerdictAnswer] = Kept(clock)
+        self._peer: Kept[VerdictAnswer] = Kept(clock)
+        self._witness: Kept[bool] = Kept(clock)
+        self._connected: Kept[Chat] = Kept(clock)
 
     async def observe(self) -> Pair:
         """Return the pair as it is now; takes as long as the slowest answer, bounded."""
@@ -61,6 +87,7 @@ class Observer:
             self._witness_reachable(),
             self._chat.look(),
         )
+        own, peer = self._own.or_new(own), self._peer.or_new(peer)
         me, other = self._settings.host.name, self._door.peer
         role = self._keeper.role.vrrp
         cores = [
@@ -75,10 +102,11 @@ class Observer:
             vip=section(self._settings.vip, "[vip]").address,
             cores=tuple(sorted(cores, key=lambda core: core.core_id)),
             holder=self._keeper.holder if role is Vrrp.MASTER else recorded,
-            witness_reachable=witness,
+            witness_reachable=self._witness.or_new(witness or None) is True,
             dropped_events=self._spool.dropped(),
-            chat=chat,
+            chat=self._connected.or_new(None if chat == ASSISTANT_SILENT else chat) or chat,
             effects=effects,
+            parity=_parity(cores, {self._core_id: own, other.core_id: peer}),
         )
 
     def _core(self, core_id: int, name: str, answer: VerdictAnswer | None, vrrp: Vrrp) -> CoreView:
@@ -116,6 +144,15 @@ class Observer:
     async def _witness_reachable(self) -> bool:
         answers = await asyncio.gather(*(self._etcd.reachable(url) for url in self._witnesses))
         return any(answers)
+
+
+def _parity(cores: list[CoreView], answers: Mapping[int, VerdictAnswer | None]) -> Parity | None:
+    """Compare what the cores say about themselves; None where one of them says nothing."""
+    one, other = [
+        CoreFacts(core.name, answer.facts if (answer := answers[core.core_id]) else {})
+        for core in sorted(cores, key=lambda core: core.core_id)
+    ]
+    return parity.compare(one, other)
 
 
 def witnesses(settings: Settings) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from heyken_glue.domain.events import Event, Kind, Outcome
 from heyken_glue.domain.messages import State
 from heyken_glue.domain.turns import Turn
 from heyken_glue.gateway import producer, server, units
+from heyken_glue.gateway.activity import Activity
 from heyken_glue.gateway.answers import Answer, AnswerStore, StoreLimits
 from heyken_glue.gateway.app import Doors, Limits
 from heyken_glue.gateway.auth import Caller, Doorkeeper
@@ -28,6 +29,8 @@ from heyken_glue.services import gateway_inflight
 from heyken_glue.settings import Settings, section
 
 UNIT = "gateway"
+# the gateway's own deadlines come first and name what happened; the adapter's only back them up
+DEADLINE_SLACK_SECONDS = 1.0
 BEAT_SECONDS, BEAT_ALLOWANCE_SECONDS = 1.0, 4.0
 loop_factory = uvloop.new_event_loop
 
@@ -39,15 +42,21 @@ class OllamaModel:
     client: OllamaClient
     name: str
     timeouts: Timeouts
+    activity: Activity
     options: Mapping[str, object] = field(default_factory=dict)
 
     async def stream(self, turns: Sequence[Turn]) -> AsyncGenerator[str]:
         """Answer the last turn piece by piece."""
         messages = [ChatMessage(role=turn.role.value, content=turn.content) for turn in turns]
         pieces = self.client.chat(self.name, messages, timeouts=self.timeouts, options=self.options)
-        async with contextlib.aclosing(pieces):
-            async for piece in pieces:
-                yield piece
+        limits, slack = self.timeouts, DEADLINE_SLACK_SECONDS
+        with self.activity.request(
+            first_piece_seconds=limits.first_token - slack, gap_seconds=limits.gap - slack
+        ) as request:
+            async with contextlib.aclosing(pieces):
+                async for piece in pieces:
+                    request.piece()
+                    yield piece
 
 
 async def run(settings: Settings, daemon: Daemon) -> None:
@@ -94,6 +103,8 @@ async def build(
     stack.callback(spool.close)
     limits = StoreLimits(gateway.concurrent_answers_max, gateway.answer_keep_seconds)
 
+    activity = Activity(clock.monotonic)
+
     async def reason(language: str) -> str | None:
         return await units.reason_of(health, language)
 
@@ -108,7 +119,8 @@ async def build(
         store=AnswerStore(
             limits, clock=clock.monotonic, observer=recorder(spool, clock, settings.host.name)
         ),
-        kitchen=await _kitchen(settings, reason, stack),
+        kitchen=await _kitchen(settings, reason, activity, stack),
+        activity=activity,
         health=health,
         core_manager=core_manager,
         limits=Limits(gateway.message_bytes_max),
@@ -120,22 +132,25 @@ async def build(
 
 
 async def _kitchen(
-    settings: Settings, reason: producer.Reason, stack: contextlib.AsyncExitStack
+    settings: Settings,
+    reason: producer.Reason,
+    activity: Activity,
+    stack: contextlib.AsyncExitStack,
 ) -> producer.Kitchen:
     gateway, ollama = section(settings.gateway, "[gateway]"), section(settings.ollama, "[ollama]")
     session = await stack.enter_async_context(
         http.session(total_seconds=gateway.answer_timeout_seconds)
     )
-    # the gateway's own deadlines come first and name what happened; these only back them up
-    slack = 1.0
     timeouts = Timeouts(
-        gateway.first_token_timeout_seconds + slack, gateway.token_gap_timeout_seconds + slack
+        gateway.first_token_timeout_seconds + DEADLINE_SLACK_SECONDS,
+        gateway.token_gap_timeout_seconds + DEADLINE_SLACK_SECONDS,
     )
     return producer.Kitchen(
         model=OllamaModel(
             OllamaClient(session, ollama.url),
             ollama.general_model,
             timeouts,
+            activity,
             gateway_inflight.options_of(settings),
         ),
         core_id=section(settings.host.core_id, "core_id in [host]"),

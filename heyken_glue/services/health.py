@@ -11,13 +11,12 @@ from aiohttp import web
 
 from heyken_glue import logs
 from heyken_glue.adapters.keepalived.track_file import TrackFile
-from heyken_glue.adapters.ollama.client import OllamaClient
-from heyken_glue.adapters.processes import ProcessTable
 from heyken_glue.credentials import Credentials
 from heyken_glue.domain.events import Event, Kind, Outcome
 from heyken_glue.domain.sentences import Sentence
 from heyken_glue.domain.switching import Vrrp, why_not_step_down
 from heyken_glue.domain.verdict import (
+    Damping,
     PeerView,
     Phase,
     Steadiness,
@@ -31,11 +30,15 @@ from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.runtime.daemon import Daemon
 from heyken_glue.runtime.spool import Spool
+from heyken_glue.services.health_eyes import Eyes, eyes_of
+from heyken_glue.services.health_facts import FactFinder
 from heyken_glue.services.health_looks import Looker
 from heyken_glue.services.peers import PeerDoor, only_peer, own_core_id
 from heyken_glue.settings import Health, Settings, section
 
 UNIT = "health"
+# a machine that is only slow gets another look before systemd is told that the loop hangs
+HEART_SECONDS = 4.0
 _log = logs.get(__name__)
 
 
@@ -47,17 +50,24 @@ class HealthUnit:
         settings: Settings,
         *,
         looker: Looker,
+        facts: FactFinder,
         door: PeerDoor,
         track: TrackFile,
         spool: Spool,
         clock: Clock,
     ) -> None:
         self._settings, self._looker, self._door = settings, looker, door
+        self._facts = facts
         self._track, self._spool, self._clock = track, spool, clock
         self._health = section(settings.health, "[health]")
         self._model = section(settings.ollama, "[ollama]").general_model
         self._core_id = own_core_id(settings)
-        self._steady = Steadiness()
+        self._damping = Damping(
+            self._health.recover_looks,
+            self._health.relapse_seconds,
+            self._health.recover_looks_max,
+        )
+        self._steady = Steadiness(needed=self._health.recover_looks)
         self._step_down = StepDown()
         self._peer_answer: tuple[float, VerdictAnswer] | None = None
         self._peer_asked = False
@@ -70,8 +80,8 @@ class HealthUnit:
         self._looker.look_at_processes()
         seen = self._looker.checks
         good = bool(seen) and all(check.ok for check in seen)
-        self._steady = self._steady.after(good=good, recover_looks=self._health.recover_looks)
         now = self._clock.monotonic()
+        self._steady = self._steady.after(good=good, now=now, damping=self._damping)
         self._step_down = self._step_down.advance(now, peer_holds=self._peer_holds)
         self.verdict = self._judge()
         if self._decided():
@@ -123,12 +133,12 @@ class HealthUnit:
                 model=self._model,
                 checks=seen,
                 steady=self._steady,
-                recover_looks=self._health.recover_looks,
             ),
             checks=seen,
             time=self._clock.now(),
             step_down=self._step_down,
             peer=self._peer(),
+            facts=self._facts.facts,
         )
 
     def _peer(self) -> PeerView | None:
@@ -221,8 +231,9 @@ async def _every(
         await daemon.pause(seconds())
 
 
-async def _loops(daemon: Daemon, unit: HealthUnit, looker: Looker, health: Health) -> None:
-    heart = daemon.heart("look", allowance=max(2.0, 5 * health.interval_seconds))
+async def _loops(daemon: Daemon, unit: HealthUnit, eyes: Eyes, health: Health) -> None:
+    looker = eyes.looker
+    heart = daemon.heart("look", allowance=max(HEART_SECONDS, 5 * health.interval_seconds))
     said = ""
 
     async def look() -> None:
@@ -234,18 +245,20 @@ async def _loops(daemon: Daemon, unit: HealthUnit, looker: Looker, health: Healt
             daemon.status(said)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(_every(daemon, look, lambda: health.interval_seconds))
+        group.create_task(_every(daemon, look, lambda: looker.interval_seconds))
+        group.create_task(_every(daemon, looker.look_at_gateway, lambda: health.interval_seconds))
+        group.create_task(_every(daemon, eyes.prober.step, lambda: 2 * health.interval_seconds))
         group.create_task(_every(daemon, unit.ask_peer, lambda: health.peer_interval_seconds))
         group.create_task(
             _every(daemon, looker.look_at_models, lambda: health.model_interval_seconds)
         )
-        group.create_task(_every(daemon, looker.probe, lambda: looker.pause_seconds))
+        group.create_task(_every(daemon, eyes.facts.look, lambda: eyes.facts.pause_seconds))
 
 
 async def run(settings: Settings, daemon: Daemon) -> None:
     """Run the unit until it shall stop."""
-    health, ollama = section(settings.health, "[health]"), section(settings.ollama, "[ollama]")
-    vip, gateway = section(settings.vip, "[vip]"), section(settings.gateway, "[gateway]")
+    health, vip = section(settings.health, "[health]"), section(settings.vip, "[vip]")
+    gateway = section(settings.gateway, "[gateway]")
     tls = http.client_tls(
         ca_file=settings.tls.ca_file,
         certificate_file=settings.tls.certificate_file,
@@ -257,22 +270,17 @@ async def run(settings: Settings, daemon: Daemon) -> None:
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(spool.close)
         stack.push_async_callback(door.close)
-        session = await stack.enter_async_context(
-            http.session(total_seconds=health.probe_timeout_seconds)
-        )
-        looker = Looker(
-            health=health,
-            ollama=ollama,
-            client=OllamaClient(session, ollama.url),
-            processes=ProcessTable(),
-            gateway_socket=runtime / "gateway" / "http.sock",
-            disk=settings.paths.state_directory,
-        )
-        track = TrackFile(vip.verdict_file)
+        eyes = await eyes_of(settings, daemon.clock, stack)
         unit = HealthUnit(
-            settings, looker=looker, door=door, track=track, spool=spool, clock=daemon.clock
+            settings,
+            looker=eyes.looker,
+            facts=eyes.facts,
+            door=door,
+            track=TrackFile(vip.verdict_file),
+            spool=spool,
+            clock=daemon.clock,
         )
         socket_path = runtime / UNIT / "http.sock"
         await stack.enter_async_context(http.unix_server(socket_path, routes(unit)))
         daemon.ready()
-        await _loops(daemon, unit, looker, health)
+        await _loops(daemon, unit, eyes, health)

@@ -1,4 +1,4 @@
-"""How the health unit looks at its core: processes, models, disk and now and then a token.
+"""How the health unit looks at its core: processes, gateway, models and disk.
 
 Each look has its own rhythm and leaves a check behind; none waits for another, so that a model
 server that hangs does not keep the process table from being read.
@@ -7,21 +7,50 @@ server that hangs does not keep the process table from being read.
 from __future__ import annotations
 
 import os
-import random
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import aiohttp
 
 from heyken_glue import errors
 from heyken_glue.adapters.ollama.client import OllamaClient
 from heyken_glue.adapters.processes import ProcessTable
-from heyken_glue.domain import checks
-from heyken_glue.domain.checks import Check, Probe
+from heyken_glue.domain import checks, progress
+from heyken_glue.domain.checks import Check, Probe, Silence
+from heyken_glue.domain.progress import Pulse, Stall, Work
 from heyken_glue.runtime import http
+from heyken_glue.runtime.clock import Clock
 from heyken_glue.settings import Health, Ollama
 
+GATEWAY_UNIT = "heyken@gateway.service"
 LOAD_TIMEOUT_SECONDS = 0.3
 _MIB = 1 << 20
-_ORDER = ("process", "models", "disk", "probe")
+_ORDER = ("process", "gateway", "models", "disk", "memory", "probe", "progress")
+
+
+@dataclass
+class Findings:
+    """What is known of this core; the prober adds to it."""
+
+    probe: Probe = field(default_factory=Probe)
+    pulse: Pulse = field(default_factory=Pulse)
+    stall: Stall = field(default_factory=Stall)
+    # None while the gateway is silent; then `known` is what it said last
+    work: Work | None = None
+    known: Work | None = None
+    # requests of our own, for there is one at most
+    asking: bool = False
+    # when text came out last, and when somebody else than we had asked for it
+    produced_at: float = float("-inf")
+    talked_at: float = float("-inf")
+    # names and digests, as Ollama told them last
+    models: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether the model server has been asked for something now."""
+        return self.asking or (self.work is not None and self.work.running > 0)
 
 
 class Looker:
@@ -34,15 +63,18 @@ class Looker:
         ollama: Ollama,
         client: OllamaClient,
         processes: ProcessTable,
-        gateway_socket: Path,
+        gateway: aiohttp.ClientSession,
         disk: Path,
-        roll: Callable[[float, float], float] = random.uniform,
+        clock: Clock,
     ) -> None:
         self._health, self._ollama, self._client = health, ollama, client
-        self._processes, self._gateway_socket, self._disk = processes, gateway_socket, disk
-        self._roll = roll
+        self._processes, self._gateway, self._disk = processes, gateway, disk
+        self._clock = clock
         self._checks: dict[str, Check] = {}
-        self._probe = Probe()
+        self._gateway_silence = self._models_silence = Silence()
+        self._gateway_pulse = Pulse()
+        self._produced = False
+        self.findings = Findings()
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -52,55 +84,109 @@ class Looker:
         return tuple(self._checks[name] for name in _ORDER)
 
     @property
-    def pause_seconds(self) -> float:
-        """Time until the next probe: a silent model is asked again soon, then less and less often.
+    def interval_seconds(self) -> float:
+        """Time until the next look: twice as often while somebody waits for an answer."""
+        seconds = self._health.interval_seconds
+        return seconds / 2 if self.findings.busy else seconds
 
-        Probes that time out are work for nothing. Two cores on one busy machine that kept asking
-        every second, in step, would keep each other too slow to answer for ever: hence the jitter.
-        """
-        if self._probe.answered and not self._probe.failures:
-            return self._health.probe_interval_seconds
-        patience = http.RetryPolicy(
-            base_seconds=self._health.model_interval_seconds,
-            cap_seconds=self._health.probe_interval_seconds,
-        )
-        return patience.delay(max(1, self._probe.failures), roll=self._roll(0.5, 1.0))
+    def keep(self, check: Check) -> None:
+        """Replace the check of this kind."""
+        self._checks[check.name] = check
 
     def look_at_processes(self) -> None:
-        """Read the process table."""
-        unit = self._ollama.unit
-        self._keep(checks.check_processes(unit, self._processes.of_unit(unit)))
+        """Read the process table, and judge whether the model server gets on."""
+        found, unit, now = self.findings, self._ollama.unit, self._clock.monotonic()
+        processes = self._processes.of_unit(unit)
+        found.pulse = found.pulse.after(processes, now=now)
+        # a first thread that sleeps says little, but asking all of them is only worth it in doubt
+        if self._is_in_doubt(now) and self._processes.some_thread_is_alive(processes):
+            found.pulse = found.pulse.moved(now=now)
+        found.stall = found.stall.after(
+            now=now,
+            busy=found.busy,
+            moved=found.pulse.moved_at >= now,
+            produced=self._produced,
+            limit_seconds=self._health.stall_seconds,
+        )
+        self._produced = False
+        self.keep(checks.check_processes(unit, processes))
+        self.keep(progress.check_progress(found.stall))
+
+    async def look_at_gateway(self) -> None:
+        """Ask the gateway what it asks of the model, and what came of it."""
+        error = None
+        try:
+            body = await http.request_json(
+                self._gateway, "GET", "/load", timeout_seconds=LOAD_TIMEOUT_SECONDS
+            )
+        except errors.HeykenError as failure:
+            error = failure.tried
+            # it may have begun something meanwhile or given it up: nothing is known
+            self.findings.work = None
+        else:
+            self._take_work(progress.parse_work(body))
+        self._judge_gateway(error)
 
     async def look_at_models(self) -> None:
         """Ask which models are there, and how much disk is left."""
         expected = {model.name: model.digest for model in self._ollama.models}
+        asked_at = self._clock.monotonic()
         found: dict[str, str] | str
         try:
             stored = await self._client.stored_models(
                 timeout_seconds=self._health.probe_timeout_seconds
             )
-            found = {model.name: model.digest for model in stored}
         except errors.HeykenError as error:
             found = error.tried
-        self._keep(checks.check_models(expected, found))
-        self._keep(checks.check_disk(self._free_mib(), least_mib=self._health.disk_free_mib_min))
+            late = self.findings.pulse.moved_at > asked_at
+            self._models_silence = self._models_silence.after(found, excused=late)
+        else:
+            found = {model.name: model.digest for model in stored}
+            self._models_silence, self.findings.models = Silence(), found
+        if (
+            not isinstance(found, str)
+            or self._models_silence.counts
+            or "models" not in self._checks
+        ):
+            self.keep(checks.check_models(expected, found))
+        self.keep(checks.check_disk(self._free_mib(), least_mib=self._health.disk_free_mib_min))
 
-    async def probe(self) -> None:
-        """Ask the model for one token, unless it is busy with somebody's question."""
-        if self._probe.answered and not self._probe.failures and await self._is_busy():
+    def prove(self, error: str | None) -> None:
+        """Take note that the model answered somebody, or failed to."""
+        if error is None:
+            self.findings.produced_at = self._clock.monotonic()
+            self._produced = True
+        self.findings.probe = self.findings.probe.after(error)
+        self.keep(checks.check_probe(self.findings.probe))
+
+    def _is_in_doubt(self, now: float) -> bool:
+        """Tell whether the model server has shown no life for half the time that it may."""
+        since = self.findings.stall.since
+        if not self.findings.busy or since is None or self.findings.pulse.moved_at >= now:
+            return False
+        return now - since >= self._health.stall_seconds / 2
+
+    def _take_work(self, work: Work | None) -> None:
+        found, now = self.findings, self._clock.monotonic()
+        found.work, former = work, found.known
+        if work is None:
             return
-        error = None
-        try:
-            await self._client.generate_one_token(
-                self._ollama.general_model, timeout_seconds=self._health.probe_timeout_seconds
-            )
-        except errors.HeykenError as failure:
-            error = failure.tried
-        self._probe = self._probe.after(error)
-        self._keep(checks.check_probe(self._probe))
+        found.known = work
+        made = work.made_something_since(former)
+        if made or work.running > 0:
+            found.talked_at = now
+        for _ in range(min(work.failures_since(former), checks.SUSPICIONS_MAX)):
+            self.prove("an answer failed")
+        if made:
+            self.prove(None)
 
-    def _keep(self, check: Check) -> None:
-        self._checks[check.name] = check
+    def _judge_gateway(self, error: str | None) -> None:
+        now = self._clock.monotonic()
+        processes = self._processes.of_unit(GATEWAY_UNIT) if error is not None else ()
+        self._gateway_pulse = self._gateway_pulse.after(processes, now=now)
+        late = error is not None and self._gateway_pulse.moved_at >= now
+        self._gateway_silence = self._gateway_silence.after(error, excused=late)
+        self.keep(checks.check_gateway(GATEWAY_UNIT, self._gateway_silence, processes))
 
     def _free_mib(self) -> int | str:
         try:
@@ -108,15 +194,3 @@ class Looker:
         except OSError as error:
             return str(error.strerror)
         return state.f_bavail * state.f_frsize // _MIB
-
-    async def _is_busy(self) -> bool:
-        """Ask the gateway; a gateway that is away has no questions either."""
-        try:
-            async with http.unix_session(
-                self._gateway_socket, total_seconds=LOAD_TIMEOUT_SECONDS
-            ) as session:
-                load = await http.request_json(session, "GET", "/load")
-        except errors.HeykenError:
-            return False
-        answers = load.get("answers", 0)
-        return isinstance(answers, int) and answers > 0

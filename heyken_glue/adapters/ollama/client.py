@@ -54,6 +54,25 @@ class OllamaClient:
             for entry in _entries(content)
         )
 
+    async def load(self, model: str, *, timeout_seconds: float) -> None:
+        """Have the model in memory; returns once it is, at once if it was.
+
+        Without a prompt nothing is generated, and no conversation loses its place in the cache.
+        Ollama gives up loading when we hang up, so `timeout_seconds` has to be enough for a load.
+        """
+        await self._generate({"model": model, "stream": False, "keep_alive": -1}, timeout_seconds)
+
+    async def recipe(self, model: str, *, timeout_seconds: float = 2.0) -> dict[str, str]:
+        """Return the texts that a model was made with: its template, system text, parameters."""
+        answer = await http.request_json(
+            self._session,
+            "POST",
+            f"{self._url}/api/show",
+            body={"model": model},
+            timeout_seconds=timeout_seconds,
+        )
+        return {key: str(answer.get(key) or "") for key in ("template", "system", "parameters")}
+
     async def generate_one_token(self, model: str, *, timeout_seconds: float) -> None:
         """Let the model produce one token; returns only if it did.
 
@@ -67,15 +86,7 @@ class OllamaClient:
             "keep_alive": -1,
             "options": {"num_predict": 1},
         }
-        answer = await http.request_json(
-            self._session,
-            "POST",
-            f"{self._url}/api/generate",
-            body=body,
-            timeout_seconds=timeout_seconds,
-        )
-        if answer.get("done") is not True:
-            raise errors.TransientError("The model ended without an answer", against=self._url)
+        await self._generate(body, timeout_seconds)
 
     async def chat(
         self,
@@ -107,6 +118,17 @@ class OllamaClient:
         if done:
             return
         raise errors.TransientError("The answer broke off before its end", against=self._url)
+
+    async def _generate(self, body: Mapping[str, object], timeout_seconds: float) -> None:
+        answer = await http.request_json(
+            self._session,
+            "POST",
+            f"{self._url}/api/generate",
+            body=dict(body),
+            timeout_seconds=timeout_seconds,
+        )
+        if answer.get("done") is not True:
+            raise errors.TransientError("The model ended without an answer", against=self._url)
 
     async def _get(self, path: str, timeout_seconds: float) -> dict[str, Any]:
         return await http.request_json(

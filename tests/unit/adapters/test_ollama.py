@@ -49,6 +49,10 @@ class Script:
         self.seen.append(await request.json())
         return web.json_response({"done": True, "response": "2"}, status=self.status)
 
+    async def show(self, request: web.Request) -> web.Response:
+        self.seen.append(await request.json())
+        return web.json_response({"template": "t", "system": "s", "license": "long"})
+
     async def tags(self, _request: web.Request) -> web.Response:
         return web.json_response({"models": [{"name": "m:latest", "digest": "ab", "size": 1}]})
 
@@ -76,6 +80,7 @@ async def client(script: Script) -> AsyncIterator[OllamaClient]:
         [
             web.post("/api/chat", script.chat),
             web.post("/api/generate", script.generate),
+            web.post("/api/show", script.show),
             web.get("/api/tags", script.tags),
             web.get("/api/ps", script.ps),
             web.get("/api/version", script.version),
@@ -165,6 +170,17 @@ async def test_a_probe_asks_for_one_token_without_load_options(
 ) -> None:
     await client.generate_one_token("m", timeout_seconds=5)
     assert script.seen[0]["options"] == {"num_predict": 1}
+
+
+async def test_loading_gives_no_prompt_and_keeps_the_model(
+    client: OllamaClient, script: Script
+) -> None:
+    await client.load("m", timeout_seconds=5)
+    assert script.seen == [{"model": "m", "stream": False, "keep_alive": -1}]
+
+
+async def test_the_texts_a_model_was_made_with(client: OllamaClient) -> None:
+    assert await client.recipe("m") == {"template": "t", "system": "s", "parameters": ""}
 
 
 async def test_a_failing_probe_is_transient(client: OllamaClient, script: Script) -> None:

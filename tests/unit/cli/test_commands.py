@@ -42,6 +42,20 @@ def test_status_tells_who_since_when_and_why(
     assert "core2 · healthy · BACKUP · All is well." in plain
 
 
+def test_status_says_how_alike_the_cores_are_and_what_differs(
+    authority: Authority, write_client_file: WriteClientFile, capsys: Capture
+) -> None:
+    parity = {"percent": 75, "equal": False, "differences": ["the settings differ"]}
+    with served(authority, ScriptedModel()) as gateway:
+        told = UnitReply(200, {**STATUS, "parity": parity})
+        gateway.house.core_manager.replies["GET", "/status"] = told
+        write_client_file(gateway.url)
+        assert cli.main(["status"]) == 0
+    plain = capsys.readouterr().out
+    assert "The cores are 75 % alike\n" in plain
+    assert "the settings differ.\n" in plain
+
+
 def test_status_says_that_the_vip_is_silent(
     authority: Authority, write_client_file: WriteClientFile, silent_url: str, capsys: Capture
 ) -> None:

@@ -15,6 +15,7 @@ from heyken_glue.domain.sentences import Sentence, say
 from heyken_glue.domain.verdict import (
     LINGER_SECONDS,
     STEP_DOWN_SECONDS,
+    Damping,
     PeerView,
     Phase,
     Steadiness,
@@ -70,14 +71,41 @@ def test_a_core_falls_at_once_and_returns_after_good_looks_in_a_row(
     looks: list[bool], needed: int
 ) -> None:
     state = Steadiness()
-    for good in looks:
-        state = state.after(good=good, recover_looks=needed)
+    for moment, good in enumerate(looks):
+        state = state.after(good=good, now=float(moment), damping=Damping(needed, 0.5, needed))
     if looks and not looks[-1]:
         assert not state.capable
     if len(looks) >= needed:
         assert not all(looks[-needed:]) or state.capable
     if state.capable:
         assert any(all(looks[i : i + needed]) for i in range(len(looks) - needed + 1))
+
+
+@given(st.lists(st.booleans(), max_size=200), st.integers(1, 5), st.integers(1, 40))
+def test_the_way_back_grows_with_each_relapse_and_never_beyond_its_limit(
+    looks: list[bool], needed: int, most: int
+) -> None:
+    damping, state = Damping(needed, 1e9, most), Steadiness()
+    former = 0
+    for moment, good in enumerate(looks):
+        state = state.after(good=good, now=float(moment), damping=damping)
+        assert needed <= state.needed <= max(needed, most)
+        assert state.needed >= former, "nothing is forgotten within the time"
+        former = state.needed
+
+
+def test_an_old_fall_is_forgotten_and_looks_that_never_were_good_are_no_falls() -> None:
+    damping, state = Damping(3, 10.0, 100), Steadiness()
+    for moment in range(5):
+        state = state.after(good=False, now=float(moment), damping=damping)
+    assert (state.falls, state.needed) == ((), 3)
+    for moment in range(5, 8):
+        state = state.after(good=True, now=float(moment), damping=damping)
+    assert state.capable
+    for moment in (8, 9):
+        state = state.after(good=moment != 8, now=float(moment), damping=damping)
+    assert (state.falls, state.needed) == ((8.0,), 3)
+    assert state.after(good=True, now=18.5, damping=damping).falls == ()
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.booleans()), max_size=30))
@@ -140,14 +168,34 @@ def test_one_lost_probe_is_no_failure_but_two_are() -> None:
 
 
 def _judge(seen: tuple[Check, ...], steady: Steadiness) -> Sentence:
-    return judge(core="core1", model="m", checks=seen, steady=steady, recover_looks=3)
+    return judge(core="core1", model="m", checks=seen, steady=steady)
 
 
 def test_the_sentence_names_the_cause() -> None:
     assert _judge((GOOD,), Steadiness(True, 3)).en == "core1 can answer with m"
     assert _judge((GOOD, BAD), Steadiness()).pl.endswith("brakuje modelu m")
-    assert "1 of 3" in _judge((GOOD,), Steadiness(False, 1)).en
+    assert "1 of 3" in _judge((GOOD,), Steadiness(False, 1, needed=3)).en
     assert "not checked" in _judge((), Steadiness()).en
+
+
+def test_what_only_follows_from_something_else_is_not_said_beside_it() -> None:
+    waits = checks.check_probe(Probe())
+    loading = checks.check_memory("m", loaded=False, loading_seconds=7.9)
+    assert _judge((GOOD, loading, waits), Steadiness()).en == (
+        "core1 cannot answer: model m is being loaded, for 7 s now"
+    )
+    assert _judge((GOOD, waits), Steadiness()).en.endswith("the model was not asked yet")
+
+
+def test_one_late_answer_is_no_silence_and_a_busy_machine_is_excused_for_a_while() -> None:
+    silence = checks.Silence()
+    assert not silence.after("late").counts
+    assert silence.after("late").after("late").counts
+    assert not silence.after("late").after(None).after("late").counts
+    for _ in range(checks.EXCUSES_MAX):
+        silence = silence.after("late", excused=True)
+        assert not silence.counts
+    assert silence.after("late", excused=True).after("late", excused=True).counts
 
 
 def test_a_dead_process_hides_what_follows_from_it() -> None:
@@ -159,13 +207,18 @@ def test_a_dead_process_hides_what_follows_from_it() -> None:
 
 def test_a_verdict_survives_the_way_to_the_other_core() -> None:
     step_down = StepDown(Phase.ASKED, 1.0, Sentence("why", "po co"), "operator")
-    verdict = Verdict(1, True, Sentence("fine", "dobrze"), (GOOD,), 5.0, step_down, _peer())
+    verdict = Verdict(
+        1, True, Sentence("fine", "dobrze"), (GOOD,), 5.0, step_down, _peer(), {"glue": DIGEST}
+    )
     body = json.loads(json.dumps(verdict.to_body()))
     answer = parse_verdict(body)
     assert (answer.capable, answer.stepping_down, answer.time) == (True, True, 5.0)
     assert answer.step_down_reason == Sentence("why", "po co")
     assert answer.sentence.pl == "dobrze"
     assert body["peer"]["core_id"] == 2
+    assert answer.facts == {"glue": DIGEST}
+    del body["facts"]
+    assert parse_verdict(body).facts == {}, "a core of an older version tells none"
 
 
 @pytest.mark.parametrize("change", [{"capable": "yes"}, {"time": None}, {"step_down": 7}])

@@ -14,6 +14,7 @@ from heyken_glue import settings
 from heyken_glue.services.peers import PeerDoor
 from heyken_glue.settings import Peer, RocketChat, Settings
 from tests.support.assistant import Scene, scene
+from tests.support.health import FakeGateway, FakeOllama, FakeProcesses, World
 from tests.support.rocketchat import standin
 
 DIGEST = "ab" * 32
@@ -88,6 +89,27 @@ def verdict_body(core_id: int, **change: object) -> dict[str, Any]:
 @pytest.fixture
 def clock() -> HeldClock:
     return HeldClock()
+
+
+@pytest.fixture
+def world() -> World:
+    """Return what the health unit of core1 looks at."""
+    return World(FakeOllama(DIGEST), FakeGateway(), FakeProcesses())
+
+
+@pytest.fixture
+def ollama(world: World) -> FakeOllama:
+    return world.ollama
+
+
+@pytest.fixture
+def gateway(world: World) -> FakeGateway:
+    return world.gateway
+
+
+@pytest.fixture
+def processes(world: World) -> FakeProcesses:
+    return world.processes
 
 
 @pytest.fixture

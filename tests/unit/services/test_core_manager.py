@@ -213,7 +213,7 @@ async def test_the_status_of_the_backup_tells_what_the_holder_recorded(
 
 
 async def test_a_silent_peer_is_unknown_until_it_was_heard_and_then_an_error(
-    manager: CoreManager, peer: FakePeer
+    manager: CoreManager, peer: FakePeer, clock: HeldClock
 ) -> None:
     heard, peer.verdict = peer.verdict, None
     _, body = await _ask(manager, "GET", "/status")
@@ -221,6 +221,9 @@ async def test_a_silent_peer_is_unknown_until_it_was_heard_and_then_an_error(
     peer.verdict = heard
     await _ask(manager, "GET", "/status")
     peer.verdict = None
+    _, body = await _ask(manager, "GET", "/status")
+    assert body["cores"]["2"]["status"] == "healthy", "one late answer is no news"
+    clock.time += 2.1
     _, body = await _ask(manager, "GET", "/status")
     assert (body["cores"]["2"]["status"], body["cores"]["2"]["last_check"]) == ("error", 5.0)
 

@@ -156,11 +156,13 @@ def test_a_question_goes_to_ollama_and_its_life_to_the_spool(
     answer = seen["answer"]
     assert isinstance(answer, dict)
     assert (answer["response"], answer["model"], answer["core"]) == ("Warsaw", "toy", 1)
+    model = {"running": 0, "pieces": 2, "answered": 1, "failed": 0}
     assert seen["load"] == {
         "answers": 0,
         "oldest_seconds": 0.0,
         "last_token_seconds": None,
         "prefill": False,
+        "model": model,
     }
     spooled = "".join(path.read_text() for path in (site.directory / "spool").glob("*.jsonl"))
     events = [json.loads(line) for line in spooled.splitlines()]

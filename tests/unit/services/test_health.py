@@ -1,114 +1,81 @@
-"""The health unit over a scripted Ollama, real processes and a scripted peer."""
+"""The health unit: from looks to the verdict and the track file, and planned hand-overs."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from heyken_glue.adapters.keepalived.track_file import TrackFile
-from heyken_glue.adapters.ollama.client import OllamaClient
-from heyken_glue.adapters.processes import ProcessTable
 from heyken_glue.domain.sentences import Sentence
 from heyken_glue.runtime import http
 from heyken_glue.runtime.daemon import Daemon, Notifier
 from heyken_glue.runtime.spool import Spool
 from heyken_glue.services import health
 from heyken_glue.services.health import HealthUnit
-from heyken_glue.services.health_looks import Looker
+from heyken_glue.services.health_eyes import Eyes
 from heyken_glue.services.peers import PeerDoor
 from heyken_glue.settings import Settings, section
+from tests.support.health import (
+    GATEWAY_UNIT,
+    FakeGateway,
+    FakeOllama,
+    FakeProcesses,
+    World,
+    eyes_on,
+)
 
-from .conftest import DIGEST, FakePeer, HeldClock, verdict_body
+from .conftest import FakePeer, HeldClock, verdict_body
 
-
-class FakeOllama:
-    """Lists one model and produces tokens, as long as it shall."""
-
-    def __init__(self) -> None:
-        self.digest = DIGEST
-        self.probes = 0
-        self.status = 200
-
-    def application(self) -> web.Application:
-        application = web.Application()
-        application.add_routes(
-            [web.get("/api/tags", self._tags), web.post("/api/generate", self._generate)]
-        )
-        return application
-
-    async def _tags(self, _request: web.Request) -> web.Response:
-        models = [{"name": "heyken-general:latest", "digest": self.digest}]
-        return web.json_response({"models": models})
-
-    async def _generate(self, _request: web.Request) -> web.Response:
-        self.probes += 1
-        return web.json_response({"done": True}, status=self.status)
+LOOK = 0.1
 
 
 @pytest.fixture
-def server_process() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    yield process
-    process.kill()
-    process.wait(5)
+async def eyes(world: World, core: Settings, clock: HeldClock) -> AsyncIterator[Eyes]:
+    async with eyes_on(world, core, clock) as eyes:
+        yield eyes
 
 
 @pytest.fixture
-def ollama() -> FakeOllama:
-    return FakeOllama()
-
-
-@pytest.fixture
-async def looker(
-    core: Settings,
-    ollama: FakeOllama,
-    tmp_path: Path,
-    server_process: subprocess.Popen[bytes],
-) -> AsyncIterator[Looker]:
-    group = tmp_path / "cgroup" / "system.slice" / "ollama.service"
-    await asyncio.to_thread(group.mkdir, parents=True)
-    await asyncio.to_thread((group / "cgroup.procs").write_text, f"{server_process.pid}\n")
-    server = TestServer(ollama.application())
-    await server.start_server()
-    async with http.session(total_seconds=5) as session:
-        yield Looker(
-            health=section(core.health, "[health]"),
-            ollama=section(core.ollama, "[ollama]"),
-            client=OllamaClient(session, str(server.make_url("/"))),
-            processes=ProcessTable(cgroup=tmp_path / "cgroup"),
-            gateway_socket=tmp_path / "run" / "gateway.sock",
-            disk=tmp_path,
-        )
-    await server.close()
-
-
-@pytest.fixture
-def unit(core: Settings, looker: Looker, door: PeerDoor, clock: HeldClock) -> HealthUnit:
+def unit(core: Settings, eyes: Eyes, door: PeerDoor, clock: HeldClock) -> HealthUnit:
     vip = section(core.vip, "[vip]")
     vip.verdict_file.write_text("1\n")
-    spool = Spool(core.spool.directory, "health", limit_bytes=1 << 20)
-    track = TrackFile(vip.verdict_file)
-    return HealthUnit(core, looker=looker, door=door, track=track, spool=spool, clock=clock)
+    return HealthUnit(
+        core,
+        looker=eyes.looker,
+        facts=eyes.facts,
+        door=door,
+        track=TrackFile(vip.verdict_file),
+        spool=Spool(core.spool.directory, "health", limit_bytes=1 << 20),
+        clock=clock,
+    )
 
 
-async def _make_capable(unit: HealthUnit, looker: Looker) -> None:
-    await looker.look_at_models()
-    await looker.probe()
+async def _look_at_everything(unit: HealthUnit, eyes: Eyes) -> None:
+    await eyes.looker.look_at_gateway()
+    await eyes.looker.look_at_models()
+    await eyes.prober.step()
     await unit.ask_peer()
+
+
+async def _make_capable(unit: HealthUnit, eyes: Eyes) -> None:
+    await _look_at_everything(unit, eyes)
     for _ in range(3):
         unit.look()
     assert unit.verdict.capable, unit.verdict.sentence.en
+
+
+def _look_on(unit: HealthUnit, clock: HeldClock, *, looks: int) -> float | None:
+    """Look again and again; returns after how many seconds the core fell."""
+    for number in range(1, looks + 1):
+        clock.time += LOOK
+        unit.look()
+        if not unit.verdict.capable:
+            return number * LOOK
+    return None
 
 
 def _value(core: Settings) -> str:
@@ -121,10 +88,11 @@ def _events(core: Settings) -> list[dict[str, object]]:
 
 
 async def test_a_good_core_enters_after_three_looks(
-    unit: HealthUnit, looker: Looker, core: Settings
+    unit: HealthUnit, eyes: Eyes, core: Settings
 ) -> None:
-    await looker.look_at_models()
-    await looker.probe()
+    await eyes.looker.look_at_gateway()
+    await eyes.looker.look_at_models()
+    await eyes.prober.step()
     for _ in range(2):
         unit.look()
         assert _value(core) == "1\n", "it entered before it was sure"
@@ -140,48 +108,175 @@ async def test_before_the_first_looks_the_file_stays(unit: HealthUnit, core: Set
     assert "not checked" in unit.verdict.sentence.en
 
 
-async def test_a_frozen_server_is_out_at_the_next_look(
-    unit: HealthUnit, looker: Looker, core: Settings, server_process: subprocess.Popen[bytes]
+@pytest.mark.parametrize("running", [0, 1])
+async def test_a_stopped_server_is_out_at_the_next_look(
+    unit: HealthUnit, eyes: Eyes, core: Settings, world: World, running: int
 ) -> None:
-    await _make_capable(unit, looker)
-    os.kill(server_process.pid, signal.SIGSTOP)
-    deadline = time.monotonic() + 5
-    while unit.verdict.capable and time.monotonic() < deadline:
-        unit.look()
+    await _make_capable(unit, eyes)
+    world.gateway.now(running=running)
+    await eyes.looker.look_at_gateway()
+    world.processes.turn("T")
+    unit.look()
     assert "is stopped (state T)" in unit.verdict.sentence.en
     assert _value(core) == "1\n"
 
 
-async def test_a_wrong_model_is_out(
-    unit: HealthUnit, looker: Looker, ollama: FakeOllama, core: Settings
+async def test_a_server_that_does_nothing_while_somebody_waits_is_out_within_half_a_second(
+    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, clock: HeldClock
 ) -> None:
-    await _make_capable(unit, looker)
+    await _make_capable(unit, eyes)
+    gateway.now(running=1)
+    await eyes.looker.look_at_gateway()
+    assert eyes.looker.interval_seconds == LOOK
+    unit.look()
+    after = _look_on(unit, clock, looks=10)
+    assert after is not None
+    assert after <= 0.4, after
+    assert "hangs" in unit.verdict.sentence.en
+
+
+@pytest.mark.parametrize("sign", ["processor", "swap", "starved", "other thread", "pieces"])
+async def test_a_server_that_gets_on_however_slowly_is_no_hung_one(
+    unit: HealthUnit, eyes: Eyes, world: World, clock: HeldClock, sign: str
+) -> None:
+    gateway, processes = world.gateway, world.processes
+    await _make_capable(unit, eyes)
+    gateway.now(running=1)
+    processes.turn({"swap": "D", "starved": "R"}.get(sign, "S"))
+    processes.thread_alive = sign == "other thread"
+    for number in range(300):  # as long as the prefill of a long question may take
+        if sign == "processor":
+            processes.work(0.01)
+        if sign == "pieces":
+            gateway.now(pieces=number + 1)
+        await eyes.looker.look_at_gateway()
+        assert _look_on(unit, clock, looks=1) is None, unit.verdict.sentence.en
+
+
+async def test_a_server_without_anything_to_do_may_do_nothing(
+    unit: HealthUnit, eyes: Eyes, clock: HeldClock
+) -> None:
+    await _make_capable(unit, eyes)
+    assert _look_on(unit, clock, looks=100) is None
+
+
+async def test_a_hung_server_comes_back_with_an_answer_and_not_because_nobody_asks_any_more(
+    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, clock: HeldClock
+) -> None:
+    await _make_capable(unit, eyes)
+    gateway.now(running=1)
+    await eyes.looker.look_at_gateway()
+    assert _look_on(unit, clock, looks=10) is not None
+    gateway.now(running=0)
+    await eyes.looker.look_at_gateway()
+    for _ in range(20):
+        clock.time += LOOK
+        unit.look()
+    assert not unit.verdict.capable
+    gateway.now(running=0, pieces=9, answered=1)
+    await eyes.looker.look_at_gateway()
+    for _ in range(4):
+        clock.time += LOOK
+        unit.look()
+    assert unit.verdict.capable, unit.verdict.sentence.en
+
+
+async def test_a_core_that_comes_and_goes_has_to_be_good_for_longer_each_time(
+    unit: HealthUnit, eyes: Eyes, processes: FakeProcesses, clock: HeldClock
+) -> None:
+    await _make_capable(unit, eyes)
+    needed = []
+    for _ in range(8):
+        processes.turn("T")
+        unit.look()
+        processes.turn("S")
+        looks = 0
+        while not unit.verdict.capable:
+            clock.time += LOOK
+            unit.look()
+            looks += 1
+        needed.append(looks)
+    assert needed == [3, 6, 12, 24, 48, 96, 150, 150]
+    clock.time += 600
+    processes.turn("T")
+    unit.look()
+    processes.turn("S")
+    for _ in range(3):
+        unit.look()
+    assert unit.verdict.capable, "what is long past counts no more"
+
+
+async def test_a_wrong_model_is_out(
+    unit: HealthUnit, eyes: Eyes, ollama: FakeOllama, core: Settings
+) -> None:
+    await _make_capable(unit, eyes)
     ollama.digest = "00" * 32
-    await looker.look_at_models()
+    await eyes.looker.look_at_models()
     unit.look()
     assert "expected abababababab" in unit.verdict.sentence.en
     assert _value(core) == "1\n"
 
 
-async def test_a_sick_core_stays_when_the_other_is_no_better(
-    unit: HealthUnit, looker: Looker, ollama: FakeOllama, core: Settings, peer: FakePeer
+async def test_a_server_that_is_silent_about_its_models_once_is_not_out_yet(
+    unit: HealthUnit, eyes: Eyes, ollama: FakeOllama
 ) -> None:
-    await _make_capable(unit, looker)
+    await _make_capable(unit, eyes)
+    ollama.tags_status = 500
+    await eyes.looker.look_at_models()
+    unit.look()
+    assert unit.verdict.capable
+    await eyes.looker.look_at_models()
+    unit.look()
+    assert "Ollama does not answer" in unit.verdict.sentence.en
+
+
+async def test_a_gateway_that_is_away_is_out_after_two_looks(
+    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, processes: FakeProcesses
+) -> None:
+    await _make_capable(unit, eyes)
+    gateway.status = 500
+    processes.units[GATEWAY_UNIT] = ()
+    await eyes.looker.look_at_gateway()
+    unit.look()
+    assert unit.verdict.capable
+    await eyes.looker.look_at_gateway()
+    unit.look()
+    assert "the gateway does not answer" in unit.verdict.sentence.en
+
+
+async def test_a_frozen_gateway_is_out_at_once_and_a_busy_one_is_not(
+    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, processes: FakeProcesses
+) -> None:
+    await _make_capable(unit, eyes)
+    gateway.status = 500
+    processes.turn("R", unit=GATEWAY_UNIT)
+    for _ in range(5):
+        await eyes.looker.look_at_gateway()
+        unit.look()
+    assert unit.verdict.capable, unit.verdict.sentence.en
+    processes.turn("T", unit=GATEWAY_UNIT)
+    await eyes.looker.look_at_gateway()
+    unit.look()
+    assert "is stopped (state T)" in unit.verdict.sentence.en
+
+
+async def test_a_sick_core_stays_when_the_other_is_no_better(
+    unit: HealthUnit, eyes: Eyes, ollama: FakeOllama, core: Settings, peer: FakePeer
+) -> None:
+    await _make_capable(unit, eyes)
     peer.verdict = verdict_body(2, capable=False)
     await unit.ask_peer()
     ollama.digest = "00" * 32
-    await looker.look_at_models()
+    await eyes.looker.look_at_models()
     unit.look()
     assert not unit.verdict.capable
     assert _value(core) == "0\n"
 
 
 async def test_a_peer_that_went_silent_does_not_count(
-    unit: HealthUnit, looker: Looker, core: Settings, peer: FakePeer, clock: HeldClock
+    unit: HealthUnit, eyes: Eyes, core: Settings, peer: FakePeer, clock: HeldClock
 ) -> None:
-    await unit.ask_peer()
-    await looker.look_at_models()
-    await looker.probe()
+    await _look_at_everything(unit, eyes)
     unit.look()
     assert _value(core) == "1\n"
     peer.verdict = None
@@ -191,57 +286,10 @@ async def test_a_peer_that_went_silent_does_not_count(
     assert _value(core) == "0\n"
 
 
-async def test_a_silent_model_is_out_after_two_probes(
-    unit: HealthUnit, looker: Looker, ollama: FakeOllama
-) -> None:
-    await _make_capable(unit, looker)
-    ollama.status = 500
-    await looker.probe()
-    unit.look()
-    assert unit.verdict.capable
-    assert 0.5 <= looker.pause_seconds <= 1.0, "the second look comes soon"
-    await looker.probe()
-    unit.look()
-    assert not unit.verdict.capable
-
-
-async def test_a_model_that_stays_silent_is_asked_less_often_and_never_in_step(
-    looker: Looker, ollama: FakeOllama
-) -> None:
-    ollama.status = 500
-    for _ in range(8):
-        await looker.probe()
-    pauses = {looker.pause_seconds for _ in range(20)}
-    assert len(pauses) > 1, "two cores would ask in step"
-    assert all(5.0 <= pause <= 10.0 for pause in pauses), pauses
-    ollama.status = 200
-    await looker.probe()
-    assert looker.pause_seconds == 10.0
-
-
-async def test_a_busy_model_is_not_probed(
-    looker: Looker, ollama: FakeOllama, tmp_path: Path
-) -> None:
-    table = web.RouteTableDef()
-    answers = 1
-
-    @table.get("/load")
-    async def load(_request: web.Request) -> web.Response:
-        return web.json_response({"answers": answers})
-
-    await looker.probe()
-    async with http.unix_server(tmp_path / "run" / "gateway.sock", table):
-        await looker.probe()
-        assert ollama.probes == 1
-        answers = 0
-        await looker.probe()
-        assert ollama.probes == 2
-
-
 async def test_a_hand_over_runs_until_the_peer_holds_and_two_seconds_more(
-    unit: HealthUnit, looker: Looker, core: Settings, peer: FakePeer, clock: HeldClock
+    unit: HealthUnit, eyes: Eyes, core: Settings, peer: FakePeer, clock: HeldClock
 ) -> None:
-    await _make_capable(unit, looker)
+    await _make_capable(unit, eyes)
     assert unit.ask_to_step_down(reason=Sentence("work", "praca"), requested_by="anna") is None
     assert _value(core) == "1\n"
     assert unit.verdict.to_body()["step_down"]["requested_by"] == "anna"
@@ -262,10 +310,10 @@ async def test_a_hand_over_runs_until_the_peer_holds_and_two_seconds_more(
 
 
 async def test_a_hand_over_to_a_sick_peer_is_refused(
-    unit: HealthUnit, looker: Looker, core: Settings, peer: FakePeer, tmp_path: Path
+    unit: HealthUnit, eyes: Eyes, core: Settings, peer: FakePeer, tmp_path: Path
 ) -> None:
     peer.verdict = verdict_body(2, capable=False, sentence="core2 is ill")
-    await _make_capable(unit, looker)
+    await _make_capable(unit, eyes)
     path = tmp_path / "run" / "health" / "http.sock"
     async with http.unix_server(path, health.routes(unit)):
         client = http.unix_session(path, total_seconds=5)
@@ -278,13 +326,13 @@ async def test_a_hand_over_to_a_sick_peer_is_refused(
 
 
 async def test_the_loops_run_until_the_unit_shall_stop(
-    unit: HealthUnit, looker: Looker, core: Settings
+    unit: HealthUnit, eyes: Eyes, core: Settings
 ) -> None:
     daemon = Daemon(notifier=Notifier({}))
     fast = section(core.health, "[health]").model_copy(update={"interval_seconds": 0.005})
-    running = asyncio.ensure_future(health._loops(daemon, unit, looker, fast))
+    running = asyncio.ensure_future(health._loops(daemon, unit, eyes, fast))
     async with asyncio.timeout(5):
-        while not unit.verdict.capable:
+        while not (unit.verdict.capable and unit.verdict.facts):
             await daemon.pause(0.005)
     daemon.stop()
     await asyncio.wait_for(running, 5)

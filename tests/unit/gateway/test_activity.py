@@ -1,0 +1,68 @@
+"""What counts as work of the local model, as an answer of it and as a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from heyken_glue import errors
+from heyken_glue.gateway.activity import Activity
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def activity(clock: Clock) -> Activity:
+    return Activity(clock)
+
+
+def _ask(
+    activity: Activity, clock: Clock, *, pieces: int, silence: float, end: BaseException | None
+) -> dict[str, int]:
+    raised = contextlib.suppress(errors.HeykenError, asyncio.CancelledError, GeneratorExit)
+    with raised, activity.request(first_piece_seconds=30, gap_seconds=10) as request:
+        assert activity.report()["running"] == 1
+        for _ in range(pieces):
+            request.piece()
+        clock.time += silence
+        if end is not None:
+            raise end
+    assert activity.report()["running"] == 0
+    return activity.report()
+
+
+def test_an_answer_counts_with_its_pieces(activity: Activity, clock: Clock) -> None:
+    report = _ask(activity, clock, pieces=3, silence=0, end=None)
+    assert report == {"running": 0, "pieces": 3, "answered": 1, "failed": 0}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "silence", "end", "failed"),
+    [
+        (3, 0.0, errors.TransientError("broke off"), 1),
+        (0, 0.0, errors.PermanentError("nonsense was asked"), 0),
+        (3, 9.0, asyncio.CancelledError(), 0),
+        (3, 10.0, asyncio.CancelledError(), 1),
+        (0, 29.0, GeneratorExit(), 0),
+        (0, 30.0, GeneratorExit(), 1),
+    ],
+    ids=["broke off", "refused", "left", "silent", "left early", "never began"],
+)
+def test_only_what_the_model_did_is_its_failure(
+    clock: Clock, pieces: int, silence: float, end: BaseException, failed: int
+) -> None:
+    report = _ask(Activity(clock), clock, pieces=pieces, silence=silence, end=end)
+    assert (report["failed"], report["answered"]) == (failed, 0)

@@ -1,0 +1,127 @@
+"""The pair as one core sees it: late answers, silence, and cores that differ."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from heyken_glue.adapters.etcd.client import EtcdClient
+from heyken_glue.domain import status
+from heyken_glue.runtime import http
+from heyken_glue.runtime.daemon import Daemon, Notifier
+from heyken_glue.services import core_manager
+from heyken_glue.services.core_manager_view import Kept, Observer
+from heyken_glue.services.peers import PeerDoor
+from heyken_glue.settings import Settings
+from tests.unit.adapters.test_etcd import Member
+
+from .conftest import FakePeer, HeldClock, verdict_body
+
+FACTS = {"ollama": "b1", "glue": "g1"}
+
+
+class Own:
+    """What this core's health unit says; None fails."""
+
+    def __init__(self) -> None:
+        self.verdict: dict[str, Any] | None = verdict_body(1, facts=FACTS)
+
+    async def answer(self, _request: web.Request) -> web.Response:
+        if self.verdict is None:
+            raise web.HTTPServiceUnavailable
+        return web.json_response(self.verdict)
+
+
+@pytest.fixture
+def own() -> Own:
+    return Own()
+
+
+@pytest.fixture
+async def observer(
+    core: Settings, door: PeerDoor, peer: FakePeer, clock: HeldClock, own: Own
+) -> AsyncIterator[Observer]:
+    peer.verdict, peer.vrrp = verdict_body(2, facts=FACTS), "MASTER"
+    async with AsyncExitStack() as stack:
+        member = TestServer(Member().application())
+        await member.start_server()
+        stack.push_async_callback(member.close)
+        session = await stack.enter_async_context(http.session(total_seconds=5))
+        table = web.RouteTableDef()
+        table.get("/verdict")(own.answer)
+        socket = core.paths.runtime_directory / "health" / "http.sock"
+        await stack.enter_async_context(http.unix_server(socket, table))
+        etcd = EtcdClient(session, [str(member.make_url("/"))])
+        daemon = Daemon(notifier=Notifier({}), clock=clock)
+        built = core_manager.build(core, daemon, door=door, etcd=etcd)
+        stack.callback(built.spool.close)
+        built.observer._witness.or_new(True)
+        yield built.observer
+
+
+async def _status(observer: Observer) -> dict[str, Any]:
+    return status.status_body(await observer.observe(), language="pl")
+
+
+async def test_two_cores_that_are_well_and_alike_are_online(observer: Observer) -> None:
+    body = await _status(observer)
+    assert body["parity"] == {"percent": 100, "equal": True, "differences": []}
+    assert body["status"] == "online", body
+
+
+async def test_cores_that_differ_are_degraded_and_the_difference_is_named(
+    observer: Observer, peer: FakePeer
+) -> None:
+    peer.verdict = verdict_body(2, facts={**FACTS, "ollama": "b2"})
+    body = await _status(observer)
+    assert (body["status"], body["parity"]["percent"]) == ("degraded", 50)
+    assert body["parity"]["differences"] == ["różnią się wersje Ollama: core1 ma b1, core2 ma b2"]
+
+
+async def test_a_core_that_says_nothing_about_itself_is_not_compared(
+    observer: Observer, peer: FakePeer
+) -> None:
+    peer.verdict = verdict_body(2)
+    body = await _status(observer)
+    assert (body["status"], body["parity"]) == ("online", None)
+
+
+async def test_one_late_answer_is_no_news_and_silence_is(
+    observer: Observer, peer: FakePeer, own: Own, clock: HeldClock
+) -> None:
+    await _status(observer)
+    peer.verdict = own.verdict = None
+    clock.time += 1.9
+    assert (await _status(observer))["status"] == "online"
+    clock.time += 0.2
+    body = await _status(observer)
+    assert [core["status"] for core in body["cores"].values()] == ["error", "error"]
+
+
+async def test_a_core_that_says_it_is_sick_is_believed_at_once(
+    observer: Observer, peer: FakePeer
+) -> None:
+    await _status(observer)
+    peer.verdict = verdict_body(2, capable=False)
+    body = await _status(observer)
+    assert (body["status"], body["cores"]["2"]["status"]) == ("offline", "unhealthy")
+
+
+async def test_a_role_is_never_kept_for_the_address_moves_faster(
+    observer: Observer, peer: FakePeer
+) -> None:
+    assert (await _status(observer))["active_core"] == 2
+    peer.vrrp = None
+    assert (await _status(observer))["active_core"] is None
+
+
+def test_what_was_never_heard_is_silence(clock: HeldClock) -> None:
+    kept: Kept[str] = Kept(clock)
+    assert kept.or_new(None) is None
+    assert kept.or_new("news") == "news"
+    assert kept.or_new(None) == "news"
