@@ -102,16 +102,27 @@ class Stall:
     stalled: bool = False
 
     def after(
-        self, *, now: float, busy: bool, moved: bool, produced: bool, limit_seconds: float
+        self,
+        *,
+        now: float,
+        asked_at: float | None,
+        moved: bool,
+        produced: bool,
+        limit_seconds: float,
     ) -> Stall:
-        """Return the state after one more look; only what was produced ends a stall."""
+        """Return the state after one more look; only what was produced ends a stall.
+
+        `asked_at` is when it was last known that the server has something to do (None: nothing):
+        what happened since is not known, so it counts for no silence.
+        """
+        busy = asked_at is not None
         if produced:
             return Stall(since=now if busy else None)
         if not busy:
             return Stall(seconds=self.seconds, stalled=self.stalled)
-        if moved or self.since is None:
+        if moved or self.since is None or asked_at is None:
             return Stall(since=now, seconds=self.seconds, stalled=self.stalled)
-        looks, silent = self.silent_looks + 1, now - self.since
+        looks, silent = self.silent_looks + 1, min(now, asked_at) - self.since
         too_long = looks >= SILENT_LOOKS_MIN and silent >= limit_seconds
         stalled, seconds = self.stalled or too_long, max(self.seconds, silent)
         return Stall(self.since, looks, seconds, too_long, stalled)

@@ -42,7 +42,13 @@ def _stall(looks: list[tuple[float, bool, bool, bool]]) -> Stall:
     stall, now = Stall(), 0.0
     for seconds, busy, moved, produced in looks:
         now += seconds
-        stall = stall.after(now=now, busy=busy, moved=moved, produced=produced, limit_seconds=LIMIT)
+        stall = stall.after(
+            now=now,
+            asked_at=now if busy else None,
+            moved=moved,
+            produced=produced,
+            limit_seconds=LIMIT,
+        )
     return stall
 
 
@@ -52,6 +58,16 @@ def test_silence_counts_after_its_time_and_two_looks_at_least() -> None:
     assert _stall([begin, *[(0.1, True, False, False)] * 4]).stalled
     assert not _stall([begin, (60.0, True, False, False)]).stalled, "one late look proves nothing"
     assert _stall([begin, *[(60.0, True, False, False)] * 2]).stalled
+
+
+def test_what_the_gateway_said_long_ago_is_no_evidence_of_silence_now() -> None:
+    stall = Stall()
+    for now in (1.0, 2.0, 3.0, 4.0):
+        stall = stall.after(now=now, asked_at=1.1, moved=False, produced=False, limit_seconds=LIMIT)
+    assert not stall.stalled
+    assert stall.after(
+        now=5.0, asked_at=4.9, moved=False, produced=False, limit_seconds=LIMIT
+    ).stalled
 
 
 @given(
