@@ -57,13 +57,15 @@ class Pulse:
     """A unit's processes, and when they last gave a sign of life.
 
     `cpu_seconds` is the processor time of all of them since the first look, past ones included;
-    `lost` grows whenever one of them went away.
+    `lost` grows whenever one of them went away, `starts` whenever the unit was started: then the
+    oldest of them, which is the server itself, is another one.
     """
 
     processes: tuple[Process, ...] = ()
     moved_at: float = float("-inf")
     cpu_seconds: float = 0.0
     lost: int = 0
+    starts: int = 0
 
     def after(self, processes: tuple[Process, ...], *, now: float) -> Pulse:
         """Return the state after one more look."""
@@ -80,11 +82,16 @@ class Pulse:
             moved_at=now if grown > 0 or faults > 0 or alive else self.moved_at,
             cpu_seconds=self.cpu_seconds + max(0.0, grown),
             lost=self.lost + (not known.issuperset(former)),
+            starts=self.starts + (bool(processes) and _oldest(processes) not in former),
         )
 
     def moved(self, *, now: float) -> Pulse:
         """Return the state after another sign of life was found at this look."""
         return replace(self, moved_at=now)
+
+
+def _oldest(processes: tuple[Process, ...]) -> tuple[int, int]:
+    return min(processes, key=lambda process: (process.started, process.pid)).identity
 
 
 @dataclass(frozen=True)

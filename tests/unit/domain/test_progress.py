@@ -31,6 +31,9 @@ def test_what_processes_used_is_counted_across_those_that_come_and_go() -> None:
     assert (pulse.cpu_seconds, pulse.lost) == (6.5, 1)
     pulse = pulse.after((_process(1, cpu=5.5), _process(3, cpu=0.25)), now=3.0)
     assert (pulse.cpu_seconds, pulse.lost) == (6.75, 1)
+    assert pulse.starts == 1, "the oldest is still the same"
+    pulse = pulse.after((), now=4.0).after((_process(9),), now=5.0)
+    assert pulse.starts == 2
 
 
 def test_another_process_with_the_same_number_is_another_one() -> None:
