@@ -136,7 +136,7 @@ class Health(Section):
     probe_patience_seconds: Seconds = 30.0
     load_timeout_seconds: Seconds = 300.0
     conversation_seconds: Seconds = 300.0
-    stall_seconds: Seconds = 0.3
+    stall_seconds: Seconds = 0.25
     recover_looks: Positive = 3
     recover_looks_max: Positive = 150
     relapse_seconds: Seconds = 600.0

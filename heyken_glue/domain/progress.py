@@ -57,13 +57,15 @@ class Pulse:
     """A unit's processes, and when they last gave a sign of life.
 
     `cpu_seconds` is the processor time of all of them since the first look, past ones included;
-    `lost` grows whenever one of them went away.
+    `lost` grows whenever one of them went away, `starts` whenever the unit was started: then the
+    oldest of them, which is the server itself, is another one.
     """
 
     processes: tuple[Process, ...] = ()
     moved_at: float = float("-inf")
     cpu_seconds: float = 0.0
     lost: int = 0
+    starts: int = 0
 
     def after(self, processes: tuple[Process, ...], *, now: float) -> Pulse:
         """Return the state after one more look."""
@@ -80,11 +82,16 @@ class Pulse:
             moved_at=now if grown > 0 or faults > 0 or alive else self.moved_at,
             cpu_seconds=self.cpu_seconds + max(0.0, grown),
             lost=self.lost + (not known.issuperset(former)),
+            starts=self.starts + (bool(processes) and _oldest(processes) not in former),
         )
 
     def moved(self, *, now: float) -> Pulse:
         """Return the state after another sign of life was found at this look."""
         return replace(self, moved_at=now)
+
+
+def _oldest(processes: tuple[Process, ...]) -> tuple[int, int]:
+    return min(processes, key=lambda process: (process.started, process.pid)).identity
 
 
 @dataclass(frozen=True)
@@ -102,16 +109,27 @@ class Stall:
     stalled: bool = False
 
     def after(
-        self, *, now: float, busy: bool, moved: bool, produced: bool, limit_seconds: float
+        self,
+        *,
+        now: float,
+        asked_at: float | None,
+        moved: bool,
+        produced: bool,
+        limit_seconds: float,
     ) -> Stall:
-        """Return the state after one more look; only what was produced ends a stall."""
+        """Return the state after one more look; only what was produced ends a stall.
+
+        `asked_at` is when it was last known that the server has something to do (None: nothing):
+        what happened since is not known, so it counts for no silence.
+        """
+        busy = asked_at is not None
         if produced:
             return Stall(since=now if busy else None)
         if not busy:
             return Stall(seconds=self.seconds, stalled=self.stalled)
-        if moved or self.since is None:
+        if moved or self.since is None or asked_at is None:
             return Stall(since=now, seconds=self.seconds, stalled=self.stalled)
-        looks, silent = self.silent_looks + 1, now - self.since
+        looks, silent = self.silent_looks + 1, min(now, asked_at) - self.since
         too_long = looks >= SILENT_LOOKS_MIN and silent >= limit_seconds
         stalled, seconds = self.stalled or too_long, max(self.seconds, silent)
         return Stall(self.since, looks, seconds, too_long, stalled)

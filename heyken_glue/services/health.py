@@ -244,9 +244,12 @@ async def _loops(daemon: Daemon, unit: HealthUnit, eyes: Eyes, health: Health) -
             said = unit.verdict.sentence.en
             daemon.status(said)
 
+    def soon() -> float:
+        return looker.interval_seconds
+
     async with asyncio.TaskGroup() as group:
-        group.create_task(_every(daemon, look, lambda: looker.interval_seconds))
-        group.create_task(_every(daemon, looker.look_at_gateway, lambda: health.interval_seconds))
+        group.create_task(_every(daemon, look, soon))
+        group.create_task(_every(daemon, looker.look_at_gateway, soon))
         group.create_task(_every(daemon, eyes.prober.step, lambda: 2 * health.interval_seconds))
         group.create_task(_every(daemon, unit.ask_peer, lambda: health.peer_interval_seconds))
         group.create_task(

@@ -39,6 +39,7 @@ class Findings:
     # None while the gateway is silent; then `known` is what it said last
     work: Work | None = None
     known: Work | None = None
+    work_at: float = float("-inf")
     # requests of our own, for there is one at most
     asking: bool = False
     # when text came out last, and when somebody else than we had asked for it
@@ -103,7 +104,7 @@ class Looker:
             found.pulse = found.pulse.moved(now=now)
         found.stall = found.stall.after(
             now=now,
-            busy=found.busy,
+            asked_at=(now if found.asking else found.work_at) if found.busy else None,
             moved=found.pulse.moved_at >= now,
             produced=self._produced,
             limit_seconds=self._health.stall_seconds,
@@ -114,7 +115,7 @@ class Looker:
 
     async def look_at_gateway(self) -> None:
         """Ask the gateway what it asks of the model, and what came of it."""
-        error = None
+        error, asked_at = None, self._clock.monotonic()
         try:
             body = await http.request_json(
                 self._gateway, "GET", "/load", timeout_seconds=LOAD_TIMEOUT_SECONDS
@@ -124,6 +125,7 @@ class Looker:
             # it may have begun something meanwhile or given it up: nothing is known
             self.findings.work = None
         else:
+            self.findings.work_at = asked_at
             self._take_work(progress.parse_work(body))
         self._judge_gateway(error)
 

@@ -49,7 +49,7 @@ class Prober:
         self._processors = processors or len(os.sched_getaffinity(0))
         self._ended = float("-inf")
         self._pause = 0.0
-        self._lost = 0
+        self._lost = self._starts = self._tries = 0
 
     async def step(self) -> None:
         """Ask if it is time to; called again and again."""
@@ -57,11 +57,16 @@ class Prober:
             return
         found = self._looker.findings
         found.asking = True
+        if found.pulse.starts != self._starts:
+            # whatever was tried before, it was tried on another one
+            self._starts, self._tries = found.pulse.starts, 0
         try:
             await self._ask()
         except errors.HeykenError as failure:
+            self._tries += 1
             self._looker.prove(failure.tried)
         else:
+            self._tries = 0
             self._looker.prove(None)
         finally:
             found.asking = False
@@ -69,7 +74,10 @@ class Prober:
 
     def _is_due(self) -> bool:
         found, now = self._looker.findings, self._clock.monotonic()
-        if found.pulse.lost != self._lost:
+        if found.pulse.starts != self._starts:
+            return True
+        # a model that cannot be loaded loses its process at each try
+        if found.pulse.lost != self._lost and not self._tries:
             return True
         if self._is_in_doubt():
             return now - self._ended >= self._pause
@@ -91,8 +99,7 @@ class Prober:
             base_seconds=self._health.model_interval_seconds,
             cap_seconds=self._health.probe_interval_seconds,
         )
-        failures = max(1, self._looker.findings.probe.failures)
-        return patience.delay(failures, roll=self._roll(0.5, 1.0))
+        return patience.delay(max(1, self._tries), roll=self._roll(0.5, 1.0))
 
     async def _ask(self) -> None:
         found, in_doubt = self._looker.findings, self._is_in_doubt()

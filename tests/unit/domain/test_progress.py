@@ -31,6 +31,9 @@ def test_what_processes_used_is_counted_across_those_that_come_and_go() -> None:
     assert (pulse.cpu_seconds, pulse.lost) == (6.5, 1)
     pulse = pulse.after((_process(1, cpu=5.5), _process(3, cpu=0.25)), now=3.0)
     assert (pulse.cpu_seconds, pulse.lost) == (6.75, 1)
+    assert pulse.starts == 1, "the oldest is still the same"
+    pulse = pulse.after((), now=4.0).after((_process(9),), now=5.0)
+    assert pulse.starts == 2
 
 
 def test_another_process_with_the_same_number_is_another_one() -> None:
@@ -42,7 +45,13 @@ def _stall(looks: list[tuple[float, bool, bool, bool]]) -> Stall:
     stall, now = Stall(), 0.0
     for seconds, busy, moved, produced in looks:
         now += seconds
-        stall = stall.after(now=now, busy=busy, moved=moved, produced=produced, limit_seconds=LIMIT)
+        stall = stall.after(
+            now=now,
+            asked_at=now if busy else None,
+            moved=moved,
+            produced=produced,
+            limit_seconds=LIMIT,
+        )
     return stall
 
 
@@ -52,6 +61,16 @@ def test_silence_counts_after_its_time_and_two_looks_at_least() -> None:
     assert _stall([begin, *[(0.1, True, False, False)] * 4]).stalled
     assert not _stall([begin, (60.0, True, False, False)]).stalled, "one late look proves nothing"
     assert _stall([begin, *[(60.0, True, False, False)] * 2]).stalled
+
+
+def test_what_the_gateway_said_long_ago_is_no_evidence_of_silence_now() -> None:
+    stall = Stall()
+    for now in (1.0, 2.0, 3.0, 4.0):
+        stall = stall.after(now=now, asked_at=1.1, moved=False, produced=False, limit_seconds=LIMIT)
+    assert not stall.stalled
+    assert stall.after(
+        now=5.0, asked_at=4.9, moved=False, produced=False, limit_seconds=LIMIT
+    ).stalled
 
 
 @given(

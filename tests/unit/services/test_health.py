@@ -68,10 +68,11 @@ async def _make_capable(unit: HealthUnit, eyes: Eyes) -> None:
     assert unit.verdict.capable, unit.verdict.sentence.en
 
 
-def _look_on(unit: HealthUnit, clock: HeldClock, *, looks: int) -> float | None:
+async def _look_on(unit: HealthUnit, eyes: Eyes, clock: HeldClock, *, looks: int) -> float | None:
     """Look again and again; returns after how many seconds the core fell."""
     for number in range(1, looks + 1):
         clock.time += LOOK
+        await eyes.looker.look_at_gateway()
         unit.look()
         if not unit.verdict.capable:
             return number * LOOK
@@ -129,7 +130,7 @@ async def test_a_server_that_does_nothing_while_somebody_waits_is_out_within_hal
     await eyes.looker.look_at_gateway()
     assert eyes.looker.interval_seconds == LOOK
     unit.look()
-    after = _look_on(unit, clock, looks=10)
+    after = await _look_on(unit, eyes, clock, looks=10)
     assert after is not None
     assert after <= 0.4, after
     assert "hangs" in unit.verdict.sentence.en
@@ -149,15 +150,14 @@ async def test_a_server_that_gets_on_however_slowly_is_no_hung_one(
             processes.work(0.01)
         if sign == "pieces":
             gateway.now(pieces=number + 1)
-        await eyes.looker.look_at_gateway()
-        assert _look_on(unit, clock, looks=1) is None, unit.verdict.sentence.en
+        assert await _look_on(unit, eyes, clock, looks=1) is None, unit.verdict.sentence.en
 
 
 async def test_a_server_without_anything_to_do_may_do_nothing(
     unit: HealthUnit, eyes: Eyes, clock: HeldClock
 ) -> None:
     await _make_capable(unit, eyes)
-    assert _look_on(unit, clock, looks=100) is None
+    assert await _look_on(unit, eyes, clock, looks=100) is None
 
 
 async def test_a_hung_server_comes_back_with_an_answer_and_not_because_nobody_asks_any_more(
@@ -166,7 +166,7 @@ async def test_a_hung_server_comes_back_with_an_answer_and_not_because_nobody_as
     await _make_capable(unit, eyes)
     gateway.now(running=1)
     await eyes.looker.look_at_gateway()
-    assert _look_on(unit, clock, looks=10) is not None
+    assert await _look_on(unit, eyes, clock, looks=10) is not None
     gateway.now(running=0)
     await eyes.looker.look_at_gateway()
     for _ in range(20):

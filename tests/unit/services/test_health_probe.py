@@ -122,6 +122,43 @@ async def test_a_model_whose_process_went_is_asked_for_at_once(
     assert (ollama.loads, ollama.probes) == (2, 2)
 
 
+async def test_a_server_that_came_back_is_asked_at_once_however_long_it_was_away(
+    eyes: Eyes, world: World, clock: HeldClock
+) -> None:
+    await eyes.prober.step()
+    world.processes.units["ollama.service"] = ()
+    world.ollama.status = 500
+    for _ in range(8):
+        eyes.looker.look_at_processes()
+        await eyes.prober.step()
+        clock.time += 10.1
+    world.ollama.loaded = False
+    world.processes.units["ollama.service"] = (Process(30, "ollama", "S"),)
+    eyes.looker.look_at_processes()
+    await eyes.prober.step()  # it does not listen yet
+    assert eyes.prober._pause <= 1.0
+    world.ollama.status = 200
+    clock.time += 1.0
+    await eyes.prober.step()
+    assert eyes.looker.findings.probe.answered
+    assert "is in memory" in _detail(eyes, "memory")
+
+
+async def test_a_model_that_cannot_be_loaded_is_not_tried_without_a_pause(
+    eyes: Eyes, world: World, clock: HeldClock
+) -> None:
+    await eyes.prober.step()
+    world.ollama.loaded, world.ollama.status = False, 500
+    server, *_ = world.processes.units["ollama.service"]
+    for number in range(40):  # each try starts a process that dies
+        clock.time += LOOK
+        runner = (Process(100 + number, "ollama", "S", started=100 + number),)
+        world.processes.units["ollama.service"] = (server, *runner[: number % 2])
+        eyes.looker.look_at_processes()
+        await eyes.prober.step()
+    assert world.ollama.loads <= 5, world.ollama.loads
+
+
 async def test_a_second_model_that_comes_or_goes_changes_nothing(
     eyes: Eyes, processes: FakeProcesses
 ) -> None:
