@@ -10,6 +10,7 @@ import ssl
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from heyken_glue.gateway import server
 from heyken_glue.gateway.app import Limits
@@ -179,7 +180,13 @@ async def test_a_connection_without_a_handshake_is_cut(open_with: OpenHouse) -> 
     assert await until_cut(reader, writer) == b""
 
 
-async def test_a_client_that_asks_and_asks_and_never_reads_is_cut(open_with: OpenHouse) -> None:
+@pytest.mark.parametrize("kernel_helps", [True, False])
+async def test_a_client_that_asks_and_asks_and_never_reads_is_cut(
+    open_with: OpenHouse, monkeypatch: pytest.MonkeyPatch, *, kernel_helps: bool
+) -> None:
+    if not kernel_helps:
+        usual = web.RequestHandler.connection_made
+        monkeypatch.setattr(server.DoorHandler, "connection_made", usual)
     house = await open_with(ScriptedModel("x" * 400_000), Plan(patience=HASTY))
     content = json.dumps(ASK).encode()
     request = QUESTION + b"Content-Length: %d\r\n\r\n" % len(content) + content
