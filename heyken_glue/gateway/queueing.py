@@ -127,10 +127,11 @@ class FairQueue:
         if place.done() and not place.cancelled():
             self._release(owner, lasted=None)
             return
-        places = self._waiting[owner]
-        places.remove(place)
+        places = self._waiting.get(owner, deque())
+        with contextlib.suppress(ValueError):  # passed over already, as it was given up
+            places.remove(place)
         if not places:
-            del self._waiting[owner]
+            self._waiting.pop(owner, None)
         self._show()
 
     def _release(self, owner: str, *, lasted: float | None) -> None:
@@ -150,8 +151,10 @@ class FairQueue:
             if owner is None:
                 return
             places = self._waiting.pop(owner)
-            places.popleft().set_result(None)
-            self._running[owner] += 1
+            place = places.popleft()
+            if not place.done():  # else its owner was cancelled in this very moment
+                place.set_result(None)
+                self._running[owner] += 1
             if places:  # back to the end: the others come first
                 self._waiting[owner] = places
 

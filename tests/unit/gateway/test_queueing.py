@@ -200,6 +200,20 @@ async def test_a_turn_that_is_kept_goes_beyond_the_limit_and_counts() -> None:
     assert stand.queue.running == 0
 
 
+async def test_one_that_leaves_as_a_turn_becomes_free_is_passed_over() -> None:
+    stand = Stand()
+    tasks = [stand.come(name) for name in ("a1", "b1", "c1")]
+    await settle()
+    stand._leave["a1"].set()
+    tasks[1].cancel()  # before a1 has given its turn back
+    await settle()
+    assert stand.order == ["a1", "c1"]
+    await stand.go("c1")
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(end) for end in ends] == [type(None), asyncio.CancelledError, type(None)]
+    assert (stand.queue.running, stand.queue.waiting) == (0, 0)
+
+
 async def test_empty_waits_for_those_that_run_and_those_that_wait() -> None:
     stand = Stand()
     await stand.queue.empty()
@@ -267,7 +281,9 @@ async def _happen(steps: list[tuple[str, int]]) -> None:
         assert stand.queue.waiting <= 6
     for name in tasks:
         stand._leave[name].set()
-    await asyncio.wait_for(asyncio.gather(*tasks.values(), return_exceptions=True), 5)
+    ends = await asyncio.wait_for(asyncio.gather(*tasks.values(), return_exceptions=True), 5)
+    usual = (type(None), asyncio.CancelledError, QueueRefusedError)
+    assert [end for end in ends if not isinstance(end, usual)] == []
     assert (stand.queue.running, stand.queue.waiting) == (0, 0)
 
 
