@@ -103,7 +103,8 @@ class Doors:
         """Return what the host's other units may ask: an answer, and how busy the gateway is."""
 
         async def load(_request: web.Request) -> web.StreamResponse:
-            return web.json_response(self.store.load())
+            draining = self.admission.draining
+            return web.json_response({**self.store.load(), "draining": draining})
 
         app = self._application()
         app.add_routes([web.get("/load", load)])

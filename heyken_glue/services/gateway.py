@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ from heyken_glue.gateway.readiness import Readiness
 from heyken_glue.gateway.streams import StreamTimes
 from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
-from heyken_glue.runtime.daemon import Daemon
+from heyken_glue.runtime.daemon import Daemon, Heart
 from heyken_glue.runtime.spool import Spool
 from heyken_glue.services import gateway_inflight
 from heyken_glue.services.gateway_backends import Workshop
@@ -69,7 +70,17 @@ async def run(settings: Settings, daemon: Daemon) -> None:
         while not await daemon.pause(BEAT_SECONDS):
             heart.beat()
         daemon.status("draining")
-        await doors.admission.drain(seconds=gateway.drain_seconds)
+        await drain(doors.admission, heart, seconds=gateway.drain_seconds)
+
+
+async def drain(admission: Admission, heart: Heart, *, seconds: float) -> None:
+    """Let running answers end, with a heart that goes on beating: waiting is no hang."""
+    draining = asyncio.create_task(admission.drain(seconds=seconds))
+    try:
+        while not (await asyncio.wait({draining}, timeout=BEAT_SECONDS))[0]:
+            heart.beat()
+    finally:
+        draining.cancel()
 
 
 async def build(

@@ -171,6 +171,7 @@ def test_a_question_goes_to_ollama_and_its_life_to_the_spool(
         "oldest_seconds": 0.0,
         "last_token_seconds": None,
         "prefill": False,
+        "draining": False,
     }
     spooled = "".join(path.read_text() for path in (site.directory / "spool").glob("*.jsonl"))
     events = [json.loads(line) for line in spooled.splitlines()]
