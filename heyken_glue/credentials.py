@@ -22,12 +22,20 @@ OF_UNIT: Mapping[str, tuple[str, ...]] = {
 }
 
 
+Scope = Literal["chat", "status", "switch", "send", "metrics"]
+
+
 class ApiToken(Section):
-    """Who may call: the token itself is never stored, only its SHA-256 in hex."""
+    """Who may call: the token itself is never stored, only its SHA-256 in hex.
+
+    What is said of the rate and of answers at once holds instead of the gateway's settings.
+    """
 
     name: Name
     sha256: Digest
-    scopes: Annotated[tuple[Literal["chat", "status", "switch", "send"], ...], Field(min_length=1)]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
+    requests_per_second_max: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    answers_max: Annotated[int, Field(ge=1)] | None = None
 
 
 class ChatLogin(Section):

@@ -100,6 +100,15 @@ class Gateway(Section):
     heartbeat_seconds: Seconds = 0.1
     answer_keep_seconds: Seconds = 600.0
     resume: Literal["continue", "exact"] = "continue"
+    answers_per_token_max: Positive = 6
+    queue_length_max: Annotated[int, Field(ge=0)] = 64
+    queue_length_per_token_max: Annotated[int, Field(ge=0)] = 32
+    queue_wait_seconds: Seconds = 20.0
+    requests_per_second_max: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 100.0
+    requests_burst_max: Positive = 200
+    circuit_failures_max: Positive = 3
+    circuit_cooldown_seconds: Seconds = 2.0
+    drain_seconds: Seconds = 8.0
 
 
 class OllamaModel(Section):

@@ -31,7 +31,10 @@ PASSWORD_BYTES = 18
 # option.
 PASSWORD_RULES = ("^[A-Za-z0-9]", "[a-z]", "[A-Z]", "[0-9]", "[-_]", r"^(?!.*(.)\1{2})")
 KEY_FILE_BYTES = 500
-SCOPES = {"operator": ["chat", "status", "switch", "send"], "probe": ["chat", "status"]}
+SCOPES = {
+    "operator": ["chat", "status", "switch", "send", "metrics"],
+    "probe": ["chat", "status", "metrics"],
+}
 CHAT_USERS = ("admin", "heyken_bot", "user")
 DATABASE_USERS = ("root", "rocketchat", "backup")
 # What a person may lay into the state directory; the vault takes over what is in it.

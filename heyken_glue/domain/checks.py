@@ -87,8 +87,12 @@ class Silence:
         return self.looks >= SUSPICIONS_MAX
 
 
-def check_gateway(unit: str, silence: Silence, processes: tuple[Process, ...]) -> Check:
-    """Fail when nobody can be served here: the gateway was stopped, or answers no more."""
+def check_gateway(
+    unit: str, silence: Silence, processes: tuple[Process, ...], *, draining: bool = False
+) -> Check:
+    """Fail when nobody new can be served here: the gateway was stopped, ends, or is silent."""
+    if draining:
+        return Check("gateway", False, say("gateway_drains"))
     if silence.error:
         stopped = [process for process in processes if process.state in _NOT_RUNNING]
         if stopped:

@@ -28,6 +28,10 @@ _TABLE: Mapping[str, Sentence] = {
         "proces {pid} ({command}) usługi {unit} jest zatrzymany (stan {state})",
     ),
     "gateway_ok": Sentence("the gateway answers", "gateway odpowiada"),
+    "gateway_drains": Sentence(
+        "the gateway is going down and takes no new questions",
+        "gateway kończy pracę i nie przyjmuje nowych pytań",
+    ),
     "gateway_silent": Sentence(
         "the gateway does not answer: {error}", "gateway nie odpowiada: {error}"
     ),

@@ -92,6 +92,8 @@ class Answer:
     def move(self, state: State) -> None:
         """Go on to the next state of a message's life, and let the observer know."""
         self.state = step(self.state, state)
+        if state is State.ANSWERING:
+            self.started_at = self._clock()  # what waited for its turn did not work yet
         self._observer(self)
 
     def delivered(self) -> None:

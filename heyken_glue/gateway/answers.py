@@ -108,9 +108,14 @@ class AnswerStore:
         """Return how busy the model is: number, age of the oldest, time since the last token.
 
         prefill: whether some answer waits for its first token, so that silence is no hang.
+        Questions that wait for their turn do not count: a model that has not got them is not slow.
         """
         now = self._clock()
-        running = [answer for answer in self._running if not answer.relayed]
+        running = [
+            answer
+            for answer in self._running
+            if not answer.relayed and answer.state is not State.ACCEPTED
+        ]
         tokens = [answer.last_token_at for answer in running if answer.last_token_at is not None]
         oldest = min((answer.started_at for answer in running), default=now)
         return {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from heyken_glue.gateway.activity import Activity
+from heyken_glue.gateway.admission import Admission
 from heyken_glue.gateway.answers import AnswerStore
 from heyken_glue.gateway.auth import Doorkeeper
 from heyken_glue.gateway.bodies import BodyReader
@@ -19,11 +20,15 @@ from heyken_glue.gateway.copies import Copies
 from heyken_glue.gateway.forward import Forwarder
 from heyken_glue.gateway.handover import AnswersDoor, PeerAnswers
 from heyken_glue.gateway.inflight import InFlight
+from heyken_glue.gateway.metrics import Metrics
 from heyken_glue.gateway.middleware import sign, surrounding
 from heyken_glue.gateway.peer import PeerDoor
-from heyken_glue.gateway.ports import Unit
+from heyken_glue.gateway.peer_chat import PeerChatDoor
+from heyken_glue.gateway.ports import ChatModel, Unit
 from heyken_glue.gateway.producer import Kitchen
+from heyken_glue.gateway.readiness import Readiness
 from heyken_glue.gateway.streams import StreamTimes
+from heyken_glue.gateway.watching import WatchDoor
 
 # JSON may write one byte of text as six (\u0000): four times the message is what people need
 BODY_PER_MESSAGE = 4
@@ -34,7 +39,7 @@ class Limits:
     """Sizes and times of the doors."""
 
     message_bytes_max: int
-    body_timeout_seconds: float = 10.0
+    body_timeout_seconds: float = 9.0
 
     @property
     def body_bytes_max(self) -> int:
@@ -44,7 +49,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Doors:
-    """Everything the doors of one core are made of."""
+    """Everything the doors of one core are made of.
+
+    `own_model` is what the other core may ask: this core's model alone, where the kitchen's may be
+    the other core's again.
+    """
 
     language: str
     core_ids: tuple[int, ...]
@@ -52,6 +61,10 @@ class Doors:
     doorkeeper: Doorkeeper
     store: AnswerStore
     kitchen: Kitchen
+    own_model: ChatModel
+    admission: Admission
+    readiness: Readiness
+    metrics: Metrics
     health: Unit
     core_manager: Unit
     limits: Limits
@@ -65,7 +78,14 @@ class Doors:
     def inflight(self) -> InFlight:
         """All answers: those made here, and those that other cores began."""
         self.store.forgotten = self.copies.forget
-        return InFlight(self.store, self.kitchen, self.copies, self.peer_answers, self.model_id)
+        return InFlight(
+            self.store,
+            self.kitchen,
+            self.admission,
+            self.copies,
+            self.peer_answers,
+            self.model_id,
+        )
 
     def public_app(self) -> web.Application:
         """Return what listens on TLS: chat, control, and the peer's routes."""
@@ -78,22 +98,26 @@ class Doors:
         app = self._application()
         app.on_response_prepare.append(sign)
         answers = AnswersDoor(self.store, self.times, peer.admit)
-        app.add_routes([*chat.routes(), *control.routes(), *peer.routes(), *answers.routes()])
+        doors = (chat, control, peer, answers, self._peer_chat(peer, bodies), self._watch())
+        app.add_routes([route for door in doors for route in door.routes()])
         return app
 
     def local_app(self) -> web.Application:
         """Return what the host's other units may ask: an answer, and how busy the gateway is."""
 
         async def load(_request: web.Request) -> web.StreamResponse:
-            return web.json_response({**self.store.load(), "model": self.activity.report()})
+            busy = {"draining": self.admission.draining, "model": self.activity.report()}
+            return web.json_response({**self.store.load(), **busy})
 
         app = self._application()
-        app.add_routes([web.get("/load", load), *self._chat().local_routes()])
+        app.add_routes([web.get("/load", load)])
+        app.add_routes([*self._chat().local_routes(), *self._watch().local_routes()])
         return app
 
     def _application(self) -> web.Application:
         return web.Application(
-            middlewares=[surrounding(self.language)], client_max_size=self.limits.body_bytes_max
+            middlewares=[surrounding(self.language, self.metrics)],
+            client_max_size=self.limits.body_bytes_max,
         )
 
     def _bodies(self) -> BodyReader:
@@ -109,4 +133,24 @@ class Doors:
             self.inflight,
             self.times,
             self.limits.message_bytes_max,
+        )
+
+    def _peer_chat(self, peer: PeerDoor, bodies: BodyReader) -> PeerChatDoor:
+        return PeerChatDoor(
+            peer.admit_peer,
+            bodies,
+            self.own_model,
+            self.readiness.why_not,
+            self.admission,
+            self.times,
+            self.limits.message_bytes_max,
+        )
+
+    def _watch(self) -> WatchDoor:
+        return WatchDoor(
+            self.doorkeeper,
+            self.kitchen.core_id,
+            self.readiness,
+            lambda: self.admission.draining,
+            self.metrics,
         )

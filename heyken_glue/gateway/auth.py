@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from heyken_glue.gateway.limits import RateLimiter, retry_after
+from heyken_glue.gateway.metrics import Metrics, Refused
 from heyken_glue.gateway.problems import Problem
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
@@ -18,26 +20,38 @@ TOKEN_LENGTH_MAX = 512
 
 @dataclass(frozen=True)
 class Caller:
-    """A known token: its name, its SHA-256 in hex, what it may do."""
+    """A known token: its name, its SHA-256 in hex, what it may do.
+
+    `requests_per_second` is a rate of its own; without one it has everybody's.
+    """
 
     name: str
     sha256: str
     scopes: frozenset[str]
+    requests_per_second: float | None = None
 
 
 CALLER = web.RequestKey("caller", Caller)
 
 
 class Doorkeeper:
-    """Tells callers by their tokens."""
+    """Tells callers by their tokens, and stops those that call too often."""
 
-    def __init__(self, callers: Iterable[Caller]) -> None:
+    def __init__(
+        self,
+        callers: Iterable[Caller],
+        *,
+        limiter: RateLimiter | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._callers = tuple(callers)
+        self._limiter, self._metrics = limiter, metrics
 
     def admit(self, request: web.Request, scope: str) -> Caller:
-        """Return the caller, or raise Problem: 401 for no or an unknown token, 403 for the scope.
+        """Return the caller, or raise Problem.
 
-        The caller is remembered on the request for the closing log line.
+        401: no or an unknown token, 429: it calls too often, 403: it lacks the scope. The caller is
+        remembered on the request for the closing log line.
         """
         caller = self._recognise(_bearer(request))
         if caller is None:
@@ -46,6 +60,7 @@ class Doorkeeper:
                   "deployment with new secrets, take the new file.")
             )  # fmt: skip
         request[CALLER] = caller
+        self._demand_patience(caller)
         if scope not in caller.scopes:
             raise Problem(
                 403,
@@ -58,6 +73,23 @@ class Doorkeeper:
                 ),
             )
         return caller
+
+    def _demand_patience(self, caller: Caller) -> None:
+        if self._limiter is None:
+            return
+        wait = self._limiter.take(caller.sha256, per_second=caller.requests_per_second)
+        if not wait:
+            return
+        if self._metrics is not None:
+            self._metrics.refused(Refused.RATE)
+        after = retry_after(wait)
+        text = _(
+            "The token “{name}” sends more requests than it may. Ask again in {seconds} s, and "
+            "less often.",
+            name=caller.name,
+            seconds=after,
+        )
+        raise Problem(429, "too_many_requests", text, headers={"Retry-After": after})
 
     def _recognise(self, token: str) -> Caller | None:
         """Compare with every known token, always all of them, so that time tells nothing."""

@@ -1,4 +1,4 @@
-"""What the operator's tools call: status, the planned switch, sending to a room, being alive."""
+"""What the operator's tools call: status, the planned switch, sending to a room."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY_HEADER = "Idempotency-Key"
 
 @dataclass(frozen=True)
 class ControlDoor:
-    """The routes /status, /switch_core, /send and /healthz."""
+    """The routes /status, /switch_core and /send."""
 
     doorkeeper: Doorkeeper
     bodies: BodyReader
@@ -35,7 +35,6 @@ class ControlDoor:
             web.get("/status", self.status),
             web.post("/switch_core", self.switch_core),
             web.post("/send", self.send),
-            web.get("/healthz", self.healthz),
         ]
 
     async def status(self, request: web.Request) -> web.StreamResponse:
@@ -95,7 +94,3 @@ class ControlDoor:
             headers={"Accept-Language": language_of(request)},
             timeout_seconds=SEND_TIMEOUT_SECONDS,
         )
-
-    async def healthz(self, _request: web.Request) -> web.StreamResponse:
-        """Say that the gateway answers."""
-        return web.Response(text="ok")

@@ -21,14 +21,19 @@ def conversation_of(body: Mapping[str, Any], *, limit_bytes: int) -> tuple[Turn,
     """
     if "messages" not in body:
         return (Turn(Role.USER, message_of(body, limit_bytes=limit_bytes)),)
-    entries = body["messages"]
-    if not isinstance(entries, list) or not 0 < len(entries) <= TURNS_MAX:
-        raise _refused(_("it has to be a list of 1 to {count} objects", count=TURNS_MAX))
-    turns = tuple(_turn(entry, limit_bytes) for entry in entries)
+    turns = turns_of(body, limit_bytes=limit_bytes)
     if turns[-1].role is not Role.USER:
         raise _refused(_("the last one has to be from the user"))
     message_of({"message": turns[-1].content}, limit_bytes=limit_bytes)
     return turns
+
+
+def turns_of(body: Mapping[str, Any], *, limit_bytes: int) -> tuple[Turn, ...]:
+    """Return the turns in `messages`, whoever has the last word; else Problem (400, 413)."""
+    entries = body.get("messages")
+    if not isinstance(entries, list) or not 0 < len(entries) <= TURNS_MAX:
+        raise _refused(_("it has to be a list of 1 to {count} objects", count=TURNS_MAX))
+    return tuple(_turn(entry, limit_bytes) for entry in entries)
 
 
 def _turn(entry: object, limit_bytes: int) -> Turn:

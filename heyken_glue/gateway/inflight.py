@@ -22,6 +22,7 @@ from heyken_glue.domain.copies import (
 )
 from heyken_glue.domain.messages import State
 from heyken_glue.domain.turns import Turn
+from heyken_glue.gateway.admission import Admission
 from heyken_glue.gateway.answers import Answer, AnswerStore, Asker, Producer
 from heyken_glue.gateway.copies import Copies
 from heyken_glue.gateway.handover import Events, PeerAnswers, PeerEvent, reading
@@ -51,6 +52,7 @@ class InFlight:
 
     store: AnswerStore
     kitchen: Kitchen
+    admission: Admission
     copies: Copies
     peers: Mapping[int, PeerAnswers]
     model_id: str
@@ -62,7 +64,7 @@ class InFlight:
     def begin(
         self, turns: Sequence[Turn], asker: Asker, *, id_: str | None = None, generation: int = 0
     ) -> Answer:
-        """Start an answer; raises TooManyAnswersError."""
+        """Start an answer; Problem (429, 503) when there is no turn in sight."""
         question = Question(
             owner=asker.owner,
             asker=asker.name,
@@ -72,7 +74,8 @@ class InFlight:
             model=self.model_id,
             started=self.wall_clock(),
         )
-        producer = self.kitchen.producer(turns, self.copies.accepted)
+        cooking = self.kitchen.producer(turns, self.copies.accepted)
+        producer = self.admission.admit(asker.owner, cooking)
         answer = self.store.start(producer, asker, answer_id=id_)
         self._own(answer, question, generation)
         return answer
@@ -190,7 +193,8 @@ class InFlight:
         self._replay(answer, copy)
         self._own(answer, question, copy.run.name.generation + 1)
         log.info("answer_adopted", id=answer.id, tokens=answer.tokens, exact=exact)
-        await self.kitchen.cook(answer, question.turns, self.copies.accepted, exact=exact)
+        with self.admission.turn_kept(question.owner):
+            await self.kitchen.cook(answer, question.turns, self.copies.accepted, exact=exact)
 
     async def _latest(self, id_: str, copy: Copy) -> Copy:
         """Return what is known by now; what was known before is still true."""

@@ -12,13 +12,16 @@ from aiohttp.typedefs import Handler, Middleware
 
 from heyken_glue import logs, texts
 from heyken_glue.gateway.auth import CALLER
+from heyken_glue.gateway.metrics import Metrics, RequestSeen
 from heyken_glue.gateway.problems import Failure, Problem
 from heyken_glue.texts import text as _
 
 log = logs.get(__name__)
 LANGUAGE = web.RequestKey("language", str)
 SERVER_NAME = "heyken"
-LOOKS = frozenset({"/peer/verdict", "/peer/role", "/load"})
+LOOKS = frozenset({"/peer/verdict", "/peer/role", "/load", "/healthz", "/readyz", "/metrics"})
+# what a head may have in all; a single line of it is measured by the parser
+HEAD_BYTES_MAX = 16 * 1024
 HOP_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"})
 
 INTERNAL = Failure(
@@ -26,6 +29,13 @@ INTERNAL = Failure(
     "internal",
     _("Something broke here that should not. It is logged under the id in X-Request-Id: tell the "
       "operator this id."),
+)  # fmt: skip
+HEAD_TOO_LARGE = Failure(
+    431,
+    "head_too_large",
+    _("The request's first line and headers have more than {limit} bytes, which is the limit. "
+      "Send fewer or shorter headers, and long texts in the body.", limit=HEAD_BYTES_MAX),
+    {"Connection": "close"},
 )  # fmt: skip
 
 
@@ -42,7 +52,10 @@ def speak(request: web.Request, language: str | None) -> None:
 def error_response(failure: Failure, language: str) -> web.Response:
     """Return the response that tells a failure."""
     headers = {"Server": SERVER_NAME, **failure.headers}
-    return web.json_response(failure.body(language), status=failure.status, headers=headers)
+    response = web.json_response(failure.body(language), status=failure.status, headers=headers)
+    if headers.get("Connection") == "close":
+        response.force_close()
+    return response
 
 
 async def sign(_request: web.Request, response: web.StreamResponse) -> None:
@@ -50,7 +63,7 @@ async def sign(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = SERVER_NAME
 
 
-def surrounding(default_language: str) -> Middleware:
+def surrounding(default_language: str, metrics: Metrics) -> Middleware:
     """Return the middleware that no request goes around."""
 
     @web.middleware
@@ -68,7 +81,9 @@ def surrounding(default_language: str) -> Middleware:
                 response.headers["X-Request-Id"] = request_id
             return response
         finally:
-            _close(request, request_id, outcome, status, time.monotonic() - began)
+            seen = RequestSeen(_route_of(request), request.method, status, time.monotonic() - began)
+            metrics.request(seen)
+            _close(request, request_id, outcome, seen)
 
     return surround
 
@@ -78,6 +93,7 @@ async def _respond(
 ) -> tuple[web.StreamResponse, str]:
     """Run the handler; turn whatever it raises into a response. Returns it with the outcome."""
     try:
+        _demand_small_head(request)
         return await handler(request), "answered"
     except Problem as problem:
         failure = problem.failure
@@ -112,21 +128,30 @@ def _of_http_exception(raised: web.HTTPException, request: web.Request) -> Failu
     return Failure(raised.status, "refused", text, kept)
 
 
-def _close(
-    request: web.Request, request_id: str, outcome: str, status: int, duration: float
-) -> None:
-    """Write the closing line: the route's pattern, never what a client put into the path."""
+def _demand_small_head(request: web.Request) -> None:
+    fields = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+    if fields + len(request.raw_path) > HEAD_BYTES_MAX:
+        failure = HEAD_TOO_LARGE
+        raise Problem(failure.status, failure.code, failure.text, headers=failure.headers)
+
+
+def _route_of(request: web.Request) -> str | None:
+    """Return the route's pattern: never what a client put into the path."""
     resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else None
+    return resource.canonical if resource is not None else None
+
+
+def _close(request: web.Request, request_id: str, outcome: str, seen: RequestSeen) -> None:
+    """Write the closing line."""
     caller = request.get(CALLER)
     # the other core looks several times a second: that is worth a line only when it fails
-    looks = status == 200 and route in LOOKS  # noqa: PLR2004
+    looks = seen.status == 200 and seen.route in LOOKS  # noqa: PLR2004
     (log.debug if looks else log.info)(
         "request_closed",
         id=request_id,
-        route=route,
+        route=seen.route,
         caller=caller.name if caller is not None else None,
         outcome=outcome,
-        status=status,
-        duration_ms=round(duration * 1000, 1),
+        status=seen.status,
+        duration_ms=round(seen.seconds * 1000, 1),
     )

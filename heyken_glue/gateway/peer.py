@@ -16,11 +16,13 @@ from heyken_glue.gateway.bodies import BodyReader
 from heyken_glue.gateway.control import SWITCH_TIMEOUT_SECONDS
 from heyken_glue.gateway.forward import Forwarder
 from heyken_glue.gateway.middleware import language_of
+from heyken_glue.gateway.peer_model import HOPS_HEADER, ONE_HOP
 from heyken_glue.gateway.problems import Problem
 from heyken_glue.texts import text as _
 
-HOPS_HEADER = "Heyken-Hops"
 LOOK_TIMEOUT_SECONDS = 0.3
+# what the header may say by the number of hops a request may have behind it
+_ALLOWED: tuple[frozenset[str], ...] = (frozenset(), frozenset({ONE_HOP}))
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class PeerDoor:
 
     def admit(self, request: web.Request) -> dict[str, str]:
         """Refuse everybody but peers; return the headers for the one hop that is left."""
+        self.admit_peer(request, hops=0)
+        return {HOPS_HEADER: ONE_HOP, "Accept-Language": language_of(request)}
+
+    def admit_peer(self, request: web.Request, *, hops: int = 1) -> str:
+        """Return the asking core's name; Problem (403, 400) for others and after more hops."""
         name = common_name(request.get_extra_info("peercert"))
         if name is None or name not in self.peers:
             text = _(
@@ -75,10 +82,10 @@ class PeerDoor:
                 "/switch_core with a token."
             )
             raise Problem(403, "not_a_peer", text)
-        if HOPS_HEADER in request.headers:
+        if any(value not in _ALLOWED[hops] for value in request.headers.getall(HOPS_HEADER, [])):
             text = _("This request was passed on once already, so it goes no further.")
             raise Problem(400, "too_many_hops", text)
-        return {HOPS_HEADER: "1", "Accept-Language": language_of(request)}
+        return name
 
 
 def common_name(certificate: Mapping[str, Any] | None) -> str | None:

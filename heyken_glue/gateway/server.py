@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import http_exceptions, web, web_protocol
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from heyken_glue import errors, logs
-from heyken_glue.gateway.middleware import INTERNAL, error_response
+from heyken_glue.gateway.metrics import Metrics, RequestSeen
+from heyken_glue.gateway.middleware import (
+    HEAD_BYTES_MAX,
+    HEAD_TOO_LARGE,
+    INTERNAL,
+    error_response,
+)
 from heyken_glue.gateway.problems import Failure
 from heyken_glue.texts import text as _
 
@@ -29,21 +37,79 @@ BAD_HTTP = Failure(
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds granted to a client: TLS handshake, a request's head (also idle), shutting down."""
+    """Seconds granted to a client.
 
-    handshake: float = 10.0
-    head: float = 10.0
+    The TLS handshake and a request's head (also idle) together stay below 10 s, and so does taking
+    a response and acknowledging what was sent; shutting down comes on top.
+    """
+
+    handshake: float = 4.0
+    head: float = 5.0
+    write: float = 9.0
     shutdown: float = 5.0
+
+
+@dataclass(frozen=True)
+class Door:
+    """What all connections of a listener have in common."""
+
+    language: str
+    patience: Patience
+    metrics: Metrics
 
 
 class DoorHandler(web.RequestHandler):
     """One connection; what is no HTTP gets the same shape of error as everything else."""
 
-    __slots__ = ("_language",)
+    __slots__ = ("_body", "_door", "_head_bytes")
 
-    def __init__(self, manager: web.Server, *, language: str, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+    def __init__(self, manager: web.Server, *, door: Door, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(manager, **options)
-        self._language = language
+        self._door = door
+        self._head_bytes = 0
+        self._body: StreamReader | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Have the kernel give up on a client that vanished without a word."""
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            patience = round(self._door.patience.write * 1000)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and stop reading a head that never ends before it fills the memory."""
+        if self._head_bytes > HEAD_BYTES_MAX:
+            return
+        body_before = self._body is not None and not self._body.is_eof()
+        super().data_received(data)
+        if self._messages:
+            self._body = self._messages[-1][1]
+        if self._messages or body_before:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        error = http_exceptions.LineTooLong(b"", HEAD_BYTES_MAX)
+        refusal = web_protocol._ErrInfo(431, error, "")  # noqa: SLF001 - as the parser's own errors
+        self._messages.append((refusal, EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the (rest of the) response, but not for ever."""
+        try:
+            async with asyncio.timeout(self._door.patience.write):
+                return await super().finish_response(request, resp, start_time)
+        except TimeoutError:
+            if self.transport is not None:
+                self.transport.abort()  # closing would wait for the reader once more
+            raise ConnectionResetError("the client does not read") from None
 
     def handle_error(
         self,
@@ -56,12 +122,15 @@ class DoorHandler(web.RequestHandler):
         del message  # it quotes what the client sent
         if request.writer.output_size > 0:
             raise ConnectionError("the response has begun, so no other can follow")
-        malformed = status < 500  # noqa: PLR2004
-        if malformed:
-            log.info("request_closed", outcome=BAD_HTTP.code, status=BAD_HTTP.status)
-        else:
+        if status >= 500:  # noqa: PLR2004
+            failure = INTERNAL
             log.error("connection_crashed", exc_info=exc)
-        response = error_response(BAD_HTTP if malformed else INTERNAL, self._language)
+        else:
+            too_long = isinstance(exc, http_exceptions.LineTooLong)
+            failure = HEAD_TOO_LARGE if too_long else BAD_HTTP
+            log.info("request_closed", outcome=failure.code, status=failure.status)
+        self._door.metrics.request(RequestSeen(None, "", failure.status, 0.0))
+        response = error_response(failure, self._door.language)
         response.force_close()
         return response
 
@@ -73,12 +142,12 @@ async def serving_tls(
     addresses: Sequence[str],
     port: int,
     context: ssl.SSLContext,
-    language: str,
-    patience: Patience,
+    door: Door,
 ) -> AsyncIterator[int]:
     """Serve `app` on every address; yields the port (of interest when 0 was asked for)."""
     loop = asyncio.get_running_loop()
-    async with _running(app, patience, language) as factory, contextlib.AsyncExitStack() as stack:
+    patience = door.patience
+    async with _running(app, door) as factory, contextlib.AsyncExitStack() as stack:
         for address in addresses:
             server = await _listen(
                 functools.partial(
@@ -111,12 +180,10 @@ async def _listen(
 
 
 @contextlib.asynccontextmanager
-async def _running(
-    app: web.Application, patience: Patience, language: str
-) -> AsyncIterator[Callable[[], DoorHandler]]:
+async def _running(app: web.Application, door: Door) -> AsyncIterator[Callable[[], DoorHandler]]:
     """Set the application up; yields the factory of its connections."""
     runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=True, shutdown_timeout=patience.shutdown
+        app, access_log=None, handler_cancellation=True, shutdown_timeout=door.patience.shutdown
     )
     await runner.setup()
     manager = runner.server
@@ -127,10 +194,12 @@ async def _running(
     def connect() -> DoorHandler:
         return DoorHandler(
             manager,
-            language=language,
+            door=door,
             loop=loop,
             access_log=None,
-            keepalive_timeout=patience.head,
+            keepalive_timeout=door.patience.head,
+            max_line_size=HEAD_BYTES_MAX,
+            max_field_size=HEAD_BYTES_MAX,
             lingering_time=1.0,
             auto_decompress=False,
         )

@@ -66,6 +66,7 @@ class Daemon:
     def __init__(self, *, notifier: Notifier | None = None, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self.stopping = asyncio.Event()
+        self.stop_grace_seconds = STOP_GRACE_SECONDS  # a unit that has to finish things sets more
         self._notifier = notifier or Notifier()
         self._hearts: dict[str, Heart] = {}
 
@@ -135,17 +136,17 @@ async def _live(main: Main) -> None:
     stopped = loop.create_task(daemon.stopping.wait())
     try:
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        await _finish(work, asked=daemon.stopping.is_set())
+        await _finish(work, asked=daemon.stopping.is_set(), grace_seconds=daemon.stop_grace_seconds)
     finally:
         daemon.stop()
         for task in (watchdog, stopped, work):
             task.cancel()
 
 
-async def _finish(work: asyncio.Future[None], *, asked: bool) -> None:
-    done, _ = await asyncio.wait({work}, timeout=STOP_GRACE_SECONDS)
+async def _finish(work: asyncio.Future[None], *, asked: bool, grace_seconds: float) -> None:
+    done, _ = await asyncio.wait({work}, timeout=grace_seconds)
     if not done:
-        logs.get(__name__).warning("unit_cut_off", grace_seconds=STOP_GRACE_SECONDS)
+        logs.get(__name__).warning("unit_cut_off", grace_seconds=grace_seconds)
         return
     work.result()
     if not asked:

@@ -2,66 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
+import prometheus_client
 import uvloop
 
-from heyken_glue.adapters.ollama.client import OllamaClient
-from heyken_glue.adapters.ollama.models import ChatMessage, Timeouts
-from heyken_glue.credentials import Credentials
+from heyken_glue.credentials import ApiToken, Credentials
 from heyken_glue.domain.events import Event, Kind, Outcome
 from heyken_glue.domain.messages import State
-from heyken_glue.domain.turns import Turn
 from heyken_glue.gateway import producer, server, units
 from heyken_glue.gateway.activity import Activity
-from heyken_glue.gateway.answers import Answer, AnswerStore, StoreLimits
+from heyken_glue.gateway.admission import Admission
+from heyken_glue.gateway.answer import Answer, Observer
+from heyken_glue.gateway.answers import AnswerStore, StoreLimits
 from heyken_glue.gateway.app import Doors, Limits
 from heyken_glue.gateway.auth import Caller, Doorkeeper
+from heyken_glue.gateway.limits import Rate, RateLimiter
+from heyken_glue.gateway.metrics import Metrics
+from heyken_glue.gateway.ports import ChatModel
+from heyken_glue.gateway.queueing import FairQueue, QueueLimits
+from heyken_glue.gateway.readiness import Readiness
 from heyken_glue.gateway.streams import StreamTimes
 from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
-from heyken_glue.runtime.daemon import Daemon
+from heyken_glue.runtime.daemon import Daemon, Heart
 from heyken_glue.runtime.spool import Spool
 from heyken_glue.services import gateway_inflight
-from heyken_glue.settings import Settings, section
+from heyken_glue.services.gateway_backends import Workshop
+from heyken_glue.settings import Gateway, Settings, section
 
 UNIT = "gateway"
-# the gateway's own deadlines come first and name what happened; the adapter's only back them up
-DEADLINE_SLACK_SECONDS = 1.0
 BEAT_SECONDS, BEAT_ALLOWANCE_SECONDS = 1.0, 4.0
+# after the drain: telling the readers, closing connections
+FAREWELL_SECONDS = 2.0
 loop_factory = uvloop.new_event_loop
-
-
-@dataclass(frozen=True)
-class OllamaModel:
-    """The general model of this core, as the gateway asks it."""
-
-    client: OllamaClient
-    name: str
-    timeouts: Timeouts
-    activity: Activity
-    options: Mapping[str, object] = field(default_factory=dict)
-
-    async def stream(self, turns: Sequence[Turn]) -> AsyncGenerator[str]:
-        """Answer the last turn piece by piece."""
-        messages = [ChatMessage(role=turn.role.value, content=turn.content) for turn in turns]
-        pieces = self.client.chat(self.name, messages, timeouts=self.timeouts, options=self.options)
-        limits, slack = self.timeouts, DEADLINE_SLACK_SECONDS
-        with self.activity.request(
-            first_piece_seconds=limits.first_token - slack, gap_seconds=limits.gap - slack
-        ) as request:
-            async with contextlib.aclosing(pieces):
-                async for piece in pieces:
-                    request.piece()
-                    yield piece
 
 
 async def run(settings: Settings, daemon: Daemon) -> None:
     """Run the unit until it shall stop."""
     gateway = section(settings.gateway, "[gateway]")
+    daemon.stop_grace_seconds = gateway.drain_seconds + FAREWELL_SECONDS
     credentials = Credentials.of_unit(UNIT)
     context = http.server_tls(
         ca_file=settings.tls.ca_file,
@@ -70,7 +53,7 @@ async def run(settings: Settings, daemon: Daemon) -> None:
     )
     async with contextlib.AsyncExitStack() as stack:
         doors = await build(settings, daemon.clock, credentials, stack)
-        language = settings.deployment.language
+        patience = server.Patience(shutdown=FAREWELL_SECONDS / 2)
         socket_path = settings.paths.runtime_directory / UNIT / "http.sock"
         await stack.enter_async_context(http.unix_application(socket_path, doors.local_app()))
         port = await stack.enter_async_context(
@@ -79,8 +62,7 @@ async def run(settings: Settings, daemon: Daemon) -> None:
                 addresses=gateway.listen_addresses,
                 port=gateway.port,
                 context=context,
-                language=language,
-                patience=server.Patience(),
+                door=server.Door(settings.deployment.language, patience, doors.metrics),
             )
         )
         stack.push_async_callback(doors.inflight.close)  # first of all, so that readers are told
@@ -88,6 +70,18 @@ async def run(settings: Settings, daemon: Daemon) -> None:
         heart = daemon.heart("event-loop", allowance=BEAT_ALLOWANCE_SECONDS)
         while not await daemon.pause(BEAT_SECONDS):
             heart.beat()
+        daemon.status("draining")
+        await drain(doors.admission, heart, seconds=gateway.drain_seconds)
+
+
+async def drain(admission: Admission, heart: Heart, *, seconds: float) -> None:
+    """Let running answers end, with a heart that goes on beating: waiting is no hang."""
+    draining = asyncio.create_task(admission.drain(seconds=seconds))
+    try:
+        while not (await asyncio.wait({draining}, timeout=BEAT_SECONDS))[0]:
+            heart.beat()
+    finally:
+        draining.cancel()
 
 
 async def build(
@@ -101,9 +95,12 @@ async def build(
     )
     spool = Spool(settings.spool.directory, UNIT, limit_bytes=settings.spool.limit_mib << 20)
     stack.callback(spool.close)
-    limits = StoreLimits(gateway.concurrent_answers_max, gateway.answer_keep_seconds)
-
-    activity = Activity(clock.monotonic)
+    record = recorder(spool, clock, settings.host.name)
+    metrics, tokens = _metrics(), credentials.api_tokens()
+    readiness, activity = Readiness(health, clock=clock.monotonic), Activity(clock.monotonic)
+    workshop = Workshop(settings, credentials, clock.monotonic, metrics, readiness, activity, stack)
+    own_model = await workshop.own_model()
+    queue = FairQueue(queue_limits(gateway, tokens), clock=clock.monotonic, metrics=metrics)
 
     async def reason(language: str) -> str | None:
         return await units.reason_of(health, language)
@@ -112,14 +109,13 @@ async def build(
         language=settings.deployment.language,
         core_ids=core_ids(settings),
         peers=frozenset(peer.name for peer in settings.peers),
-        doorkeeper=Doorkeeper(
-            Caller(token.name, token.sha256, frozenset(token.scopes))
-            for token in credentials.api_tokens()
-        ),
-        store=AnswerStore(
-            limits, clock=clock.monotonic, observer=recorder(spool, clock, settings.host.name)
-        ),
-        kitchen=await _kitchen(settings, reason, activity, stack),
+        doorkeeper=_doorkeeper(gateway, tokens, clock, metrics),
+        store=_store(gateway, clock, _both(record, metrics.answer)),
+        kitchen=_kitchen(settings, await workshop.back_ends(own_model), reason),
+        own_model=own_model,
+        admission=Admission(queue, metrics),
+        readiness=readiness,
+        metrics=metrics,
         activity=activity,
         health=health,
         core_manager=core_manager,
@@ -131,28 +127,53 @@ async def build(
     )
 
 
-async def _kitchen(
-    settings: Settings,
-    reason: producer.Reason,
-    activity: Activity,
-    stack: contextlib.AsyncExitStack,
-) -> producer.Kitchen:
-    gateway, ollama = section(settings.gateway, "[gateway]"), section(settings.ollama, "[ollama]")
-    session = await stack.enter_async_context(
-        http.session(total_seconds=gateway.answer_timeout_seconds)
+def _metrics() -> Metrics:
+    # the time at which a series began is a second series for each, and nobody reads it
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = prometheus_client.CollectorRegistry()
+    prometheus_client.ProcessCollector(registry=registry)
+    return Metrics(registry)
+
+
+def queue_limits(gateway: Gateway, tokens: Sequence[ApiToken]) -> QueueLimits:
+    """Return how many questions may be answered and wait at once."""
+    return QueueLimits(
+        at_once=gateway.concurrent_answers_max,
+        at_once_per_owner=gateway.answers_per_token_max,
+        length=gateway.queue_length_max,
+        length_per_owner=gateway.queue_length_per_token_max,
+        wait_seconds=gateway.queue_wait_seconds,
+        at_once_of={
+            token.sha256: token.answers_max for token in tokens if token.answers_max is not None
+        },
     )
-    timeouts = Timeouts(
-        gateway.first_token_timeout_seconds + DEADLINE_SLACK_SECONDS,
-        gateway.token_gap_timeout_seconds + DEADLINE_SLACK_SECONDS,
-    )
-    return producer.Kitchen(
-        model=OllamaModel(
-            OllamaClient(session, ollama.url),
-            ollama.general_model,
-            timeouts,
-            activity,
-            gateway_inflight.options_of(settings),
+
+
+def _store(gateway: Gateway, clock: Clock, observer: Observer) -> AnswerStore:
+    """Return a store with room for what the queue lets in; the queue refuses, long before it."""
+    most = gateway.concurrent_answers_max + gateway.queue_length_max
+    limits = StoreLimits(most, gateway.answer_keep_seconds)
+    return AnswerStore(limits, clock=clock.monotonic, observer=observer)
+
+
+def _doorkeeper(
+    gateway: Gateway, tokens: Sequence[ApiToken], clock: Clock, metrics: Metrics
+) -> Doorkeeper:
+    rate = Rate(gateway.requests_per_second_max, gateway.requests_burst_max)
+    return Doorkeeper(
+        (
+            Caller(token.name, token.sha256, frozenset(token.scopes), token.requests_per_second_max)
+            for token in tokens
         ),
+        limiter=RateLimiter(rate, clock=clock.monotonic),
+        metrics=metrics,
+    )
+
+
+def _kitchen(settings: Settings, model: ChatModel, reason: producer.Reason) -> producer.Kitchen:
+    gateway = section(settings.gateway, "[gateway]")
+    return producer.Kitchen(
+        model=model,
         core_id=section(settings.host.core_id, "core_id in [host]"),
         deadlines=producer.Deadlines(
             first_token=gateway.first_token_timeout_seconds,
@@ -169,6 +190,14 @@ def core_ids(settings: Settings) -> tuple[int, ...]:
     """Return the numbers of all cores of the deployment."""
     own = section(settings.host.core_id, "core_id in [host]")
     return tuple(sorted({own, *(peer.core_id for peer in settings.peers)}))
+
+
+def _both(one: Observer, other: Observer) -> Observer:
+    def observe(answer: Answer) -> None:
+        one(answer)
+        other(answer)
+
+    return observe
 
 
 def recorder(spool: Spool, clock: Clock, host: str) -> Callable[[Answer], None]:

@@ -115,7 +115,7 @@ class Looker:
 
     async def look_at_gateway(self) -> None:
         """Ask the gateway what it asks of the model, and what came of it."""
-        error, asked_at = None, self._clock.monotonic()
+        error, draining, asked_at = None, False, self._clock.monotonic()
         try:
             body = await http.request_json(
                 self._gateway, "GET", "/load", timeout_seconds=LOAD_TIMEOUT_SECONDS
@@ -127,7 +127,8 @@ class Looker:
         else:
             self.findings.work_at = asked_at
             self._take_work(progress.parse_work(body))
-        self._judge_gateway(error)
+            draining = body.get("draining") is True
+        self._judge_gateway(error, draining=draining)
 
     async def look_at_models(self) -> None:
         """Ask which models are there, and how much disk is left."""
@@ -182,13 +183,14 @@ class Looker:
         if made:
             self.prove(None)
 
-    def _judge_gateway(self, error: str | None) -> None:
+    def _judge_gateway(self, error: str | None, *, draining: bool) -> None:
         now = self._clock.monotonic()
         processes = self._processes.of_unit(GATEWAY_UNIT) if error is not None else ()
         self._gateway_pulse = self._gateway_pulse.after(processes, now=now)
         late = error is not None and self._gateway_pulse.moved_at >= now
         self._gateway_silence = self._gateway_silence.after(error, excused=late)
-        self.keep(checks.check_gateway(GATEWAY_UNIT, self._gateway_silence, processes))
+        silence = self._gateway_silence
+        self.keep(checks.check_gateway(GATEWAY_UNIT, silence, processes, draining=draining))
 
     def _free_mib(self) -> int | str:
         try:

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import web
@@ -19,17 +19,23 @@ from heyken_glue import errors
 from heyken_glue.domain.continuing import Resume
 from heyken_glue.domain.turns import Turn
 from heyken_glue.gateway import producer, server, streams, units
+from heyken_glue.gateway.admission import Admission
 from heyken_glue.gateway.answers import Answer, AnswerStore, StoreLimits
 from heyken_glue.gateway.app import Doors, Limits
 from heyken_glue.gateway.auth import Caller, Doorkeeper
 from heyken_glue.gateway.copies import Copies
 from heyken_glue.gateway.handover import PeerAnswers
+from heyken_glue.gateway.limits import Rate, RateLimiter
+from heyken_glue.gateway.metrics import Metrics
 from heyken_glue.gateway.ports import ChatModel, UnitReply
+from heyken_glue.gateway.queueing import FairQueue, QueueLimits
+from heyken_glue.gateway.readiness import Readiness
 from heyken_glue.runtime import http
 from tests.support.authority import Authority, Identity
 
+OPERATORS = frozenset({"chat", "status", "switch", "send", "metrics"})
 TOKENS = {
-    "operator": ("token-of-the-operator", frozenset({"chat", "status", "switch", "send"})),
+    "operator": ("token-of-the-operator", OPERATORS),
     "other": ("token-of-another", frozenset({"chat"})),
 }
 PATIENCE_SECONDS = 5.0
@@ -39,6 +45,10 @@ USUAL_STORE = StoreLimits(concurrent_max=8, keep_seconds=600)
 USUAL_DEADLINES = producer.Deadlines(first_token=5, token_gap=5, answer=5)
 USUAL_TIMES = streams.StreamTimes(heartbeat=0.02)
 USUAL_PATIENCE = server.Patience(shutdown=0.2)
+USUAL_QUEUE = QueueLimits(
+    at_once=8, at_once_per_owner=8, length=8, length_per_owner=8, wait_seconds=5
+)
+USUAL_RATE = Rate(per_second=10_000, burst=10_000)
 Sign = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 Step = str | Exception | asyncio.Event
 
@@ -164,12 +174,14 @@ class Plan:
     peer_answers: Mapping[int, PeerAnswers] = field(default_factory=dict)
     resume: Resume = Resume.CONTINUE
     model_id: str = "scripted@1"
+    queue: QueueLimits = USUAL_QUEUE
+    rate: Rate = USUAL_RATE
 
 
 @contextlib.asynccontextmanager
 async def open_house(
     authority: Authority,
-    model: Any,
+    model: ChatModel,
     plan: Plan | None = None,
     *,
     sign: Sign | None = None,
@@ -192,13 +204,14 @@ async def open_house(
                 addresses=["127.0.0.1"],
                 port=0,
                 context=context,
-                language=plan.language,
-                patience=plan.patience,
+                door=server.Door(plan.language, plan.patience, doors.metrics),
             )
         )
         serving.push_async_callback(doors.inflight.close)
         async with contextlib.AsyncExitStack() as clients:
-            yield House(port, doors, model, health, core_manager, authority, clients)
+            # a test that gives another kind of model does not look at it through the house
+            scripted = cast("ScriptedModel", model)
+            yield House(port, doors, scripted, health, core_manager, authority, clients)
 
 
 def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, plan: Plan) -> Doors:
@@ -209,15 +222,21 @@ def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, p
         Caller(name, hashlib.sha256(token.encode()).hexdigest(), scopes)
         for name, (token, scopes) in TOKENS.items()
     ]
+    metrics = Metrics()
+    rate = RateLimiter(plan.rate, clock=plan.clock)
     return Doors(
         language=plan.language,
         core_ids=(1, 2),
         peers=frozenset({"core1", "core2"} - {f"core{plan.core_id}"}),
-        doorkeeper=Doorkeeper(callers),
-        store=AnswerStore(plan.store, clock=plan.clock, observer=plan.observer),
+        doorkeeper=Doorkeeper(callers, limiter=rate, metrics=metrics),
+        store=AnswerStore(plan.store, clock=plan.clock, observer=_watched(plan, metrics)),
         kitchen=producer.Kitchen(
             model, plan.core_id, plan.deadlines, reason, CONVERSATION_BYTES_MAX, plan.resume
         ),
+        own_model=model,
+        admission=Admission(FairQueue(plan.queue, clock=plan.clock, metrics=metrics), metrics),
+        readiness=Readiness(health, clock=plan.clock, keep_seconds=0.0),
+        metrics=metrics,
         health=health,
         core_manager=core_manager,
         limits=plan.limits,
@@ -226,6 +245,14 @@ def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, p
         peer_answers=plan.peer_answers,
         model_id=plan.model_id,
     )
+
+
+def _watched(plan: Plan, metrics: Metrics) -> Callable[[Answer], None]:
+    def observe(answer: Answer) -> None:
+        metrics.answer(answer)
+        plan.observer(answer)
+
+    return observe
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

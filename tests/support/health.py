@@ -89,7 +89,7 @@ class FakeGateway:
         self.model: dict[str, int] | None = {
             "running": 0, "pieces": 0, "answered": 0, "failed": 0
         }  # fmt: skip
-        self.status = 200
+        self.status, self.draining = 200, False
 
     def routes(self) -> web.RouteTableDef:
         table = web.RouteTableDef()
@@ -101,7 +101,11 @@ class FakeGateway:
         self.model = {**(self.model or {}), **change}
 
     async def _load(self, _request: web.Request) -> web.Response:
-        body = {"answers": 0, **({"model": self.model} if self.model is not None else {})}
+        body = {
+            "answers": 0,
+            "draining": self.draining,
+            **({"model": self.model} if self.model is not None else {}),
+        }
         return web.json_response(body, status=self.status)
 
 

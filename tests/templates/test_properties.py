@@ -96,6 +96,26 @@ def test_glue_never_writes_a_token(render: Render) -> None:
     ]
 
 
+def test_a_token_may_have_limits_of_its_own(render: Render, tmp_path: Path) -> None:
+    plain = {"name": "operator", "token": "a secret", "scopes": ["chat"]}
+    fast = {**plain, "name": "probe", "scopes": ["metrics"], "requests_per_second_max": 500.0}
+    path = "etc/heyken/credentials/gateway/api_tokens.j2"
+    text = render("glue", path, glue_api_tokens=[plain, {**fast, "answers_max": 2}])
+    (tmp_path / "api_tokens").write_text(text)
+    one, other = credentials.Credentials(tmp_path).api_tokens()
+    assert (one.requests_per_second_max, one.answers_max) == (None, None)
+    assert (other.requests_per_second_max, other.answers_max) == (500.0, 2)
+
+
+@pytest.mark.parametrize(("drain", "stop"), [(8, 15), (0.5, 8), ("30.5", 38)])
+def test_systemd_waits_longer_than_the_gateway_drains(
+    render: Render, drain: float, stop: int
+) -> None:
+    path = "etc/systemd/system/heyken@gateway.service.d/10-unit.conf.j2"
+    text = render("glue", path, glue_gateway_drain_seconds=drain)
+    assert f"TimeoutStopSec={stop}\n" in text
+
+
 @pytest.mark.parametrize("unit", GLUE_UNITS)
 def test_glue_gives_each_unit_its_credentials(render: Render, unit: str) -> None:
     text = render("glue", f"etc/systemd/system/heyken@{unit}.service.d/10-unit.conf.j2")

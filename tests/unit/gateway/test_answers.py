@@ -104,18 +104,41 @@ async def test_load_tells_number_age_and_the_last_token() -> None:
         "prefill": False,
     }
     answer = store.start(never, ASKER)
-    assert store.load()["prefill"] is True
     stand.now += 2
     await answer.wait_beyond(0)
     stand.now += 3
     assert store.load() == {
         "answers": 1,
-        "oldest_seconds": 5.0,
+        "oldest_seconds": 3.0,
         "last_token_seconds": 3.0,
         "prefill": False,
     }
     await store.close()
     assert store.load()["answers"] == 0
+
+
+async def test_load_tells_that_an_answer_waits_for_its_first_token() -> None:
+    async def thinks(answer: Answer) -> None:
+        answer.move(State.ANSWERING)
+        await asyncio.Event().wait()
+
+    store = Stand().store()
+    store.start(thinks, ASKER)
+    await asyncio.sleep(0)
+    assert store.load()["prefill"] is True
+    await store.close()
+
+
+async def test_load_leaves_out_what_waits_for_its_turn() -> None:
+    async def waits(_answer: Answer) -> None:
+        await asyncio.Event().wait()
+
+    store = Stand().store()
+    store.start(waits, ASKER)
+    await asyncio.sleep(0)
+    assert store.load()["answers"] == 0
+    assert store.load()["prefill"] is False
+    await store.close()
 
 
 async def test_the_limit_counts_running_answers_only() -> None:

@@ -70,12 +70,6 @@ async def test_a_text_is_passed_on_with_who_sends_it(house: House) -> None:
     assert house.core_manager.calls[0][:3] == ("POST", "/send", body)
 
 
-async def test_healthz_needs_no_token(house: House) -> None:
-    client = await house.client(None)
-    async with client.get("/healthz") as response:
-        assert (response.status, await response.text()) == (200, "ok")
-
-
 async def test_a_peer_reaches_the_local_units_by_its_certificate(house: House) -> None:
     house.health.replies["GET", "/verdict"] = UnitReply(200, {"capable": True})
     house.core_manager.replies["POST", "/switch_core"] = UnitReply(200, {"success": True})

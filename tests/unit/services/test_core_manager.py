@@ -22,7 +22,6 @@ from heyken_glue.runtime import http
 from heyken_glue.runtime.daemon import Daemon, Notifier
 from heyken_glue.services import core_manager, core_manager_switch
 from heyken_glue.services.core_manager import CoreManager
-from heyken_glue.services.core_manager_view import witnesses
 from heyken_glue.services.peers import PeerDoor
 from heyken_glue.settings import Settings, section
 from tests.unit.adapters.test_etcd import Member
@@ -341,10 +340,6 @@ async def test_the_unit_follows_keepalived_and_writes_its_files(
         for line in path.read_text().splitlines()
     ]
     assert "role_changed" in kinds
-
-
-def test_the_witness_is_the_member_on_no_core(core: Settings) -> None:
-    assert witnesses(core) == ("https://10.78.0.13:2379",)
 
 
 async def test_sending_to_a_room_needs_a_chat_server(manager: CoreManager) -> None:

@@ -15,7 +15,7 @@ from heyken_glue.domain import status
 from heyken_glue.runtime import http
 from heyken_glue.runtime.daemon import Daemon, Notifier
 from heyken_glue.services import core_manager
-from heyken_glue.services.core_manager_view import Kept, Observer
+from heyken_glue.services.core_manager_view import Kept, Observer, witnesses
 from heyken_glue.services.peers import PeerDoor
 from heyken_glue.settings import Settings
 from tests.unit.adapters.test_etcd import Member
@@ -125,3 +125,7 @@ def test_what_was_never_heard_is_silence(clock: HeldClock) -> None:
     assert kept.or_new(None) is None
     assert kept.or_new("news") == "news"
     assert kept.or_new(None) == "news"
+
+
+def test_the_witness_is_the_member_on_no_core(core: Settings) -> None:
+    assert witnesses(core) == ("https://10.78.0.13:2379",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from heyken_glue import errors, settings
 from heyken_glue.adapters.redis.client import RedisCopies
@@ -74,7 +76,7 @@ class Site:
 {redis}
 deployment = {{ name = "test", environment = "lab" }}
 host = {{ name = "core1", address = "127.0.0.1", core_id = 1 }}
-peers = [{{ name = "core2", address = "192.0.2.12", core_id = 2 }}]
+peers = [{{ name = "core2", address = "127.0.0.2", core_id = 2 }}]
 tls = {{ ca_file = "{self.authority.file}", certificate_file = "{certificate}" }}
 gateway = {{ port = {self.port}, listen_addresses = ["127.0.0.1"], resume = "{self.resume}" }}
 spool = {{ directory = "{self.directory}/spool" }}
@@ -93,7 +95,11 @@ def site(tmp_path: pathlib.Path) -> Site:
 
 
 def run_unit(
-    loaded: settings.Settings, visit: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+    loaded: settings.Settings,
+    visit: Callable[[], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    afterwards: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
     """Run the unit on its own event loop, visit it when it is ready, and stop it."""
 
@@ -109,14 +115,18 @@ def run_unit(
                 await visit()
             life.stop()
             await unit
+            if afterwards is not None:
+                await afterwards()
 
     return daemon.run(main, loop_factory=gateway.loop_factory)
 
 
-async def model_server(port: int, seen: list[dict[str, object]] | None = None) -> web.AppRunner:
+async def model_server(
+    port: int, seen: list[dict[str, object]] | None = None, *, chat: Handler | None = None
+) -> web.AppRunner:
     """Serve Ollama's chat as far as the gateway uses it; `seen` gets what was asked."""
 
-    async def chat(request: web.Request) -> web.StreamResponse:
+    async def at_once(request: web.Request) -> web.StreamResponse:
         asked = await request.json()
         if seen is not None:
             seen.append(asked)
@@ -125,7 +135,7 @@ async def model_server(port: int, seen: list[dict[str, object]] | None = None) -
         return web.Response(text=lines, content_type="application/x-ndjson")
 
     app = web.Application()
-    app.router.add_post("/api/chat", chat)
+    app.router.add_post("/api/chat", chat or at_once)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -157,13 +167,8 @@ def test_a_question_goes_to_ollama_and_its_life_to_the_spool(
     assert isinstance(answer, dict)
     assert (answer["response"], answer["model"], answer["core"]) == ("Warsaw", "toy", 1)
     model = {"running": 0, "pieces": 2, "answered": 1, "failed": 0}
-    assert seen["load"] == {
-        "answers": 0,
-        "oldest_seconds": 0.0,
-        "last_token_seconds": None,
-        "prefill": False,
-        "model": model,
-    }
+    idle = {"answers": 0, "oldest_seconds": 0.0, "last_token_seconds": None, "prefill": False}
+    assert seen["load"] == {**idle, "draining": False, "model": model}
     spooled = "".join(path.read_text() for path in (site.directory / "spool").glob("*.jsonl"))
     events = [json.loads(line) for line in spooled.splitlines()]
     states = [event["payload"]["state"] for event in events]
@@ -245,6 +250,70 @@ def test_a_model_server_that_is_away_is_a_503(site: Site, monkeypatch: pytest.Mo
 
     assert run_unit(loaded, visit, monkeypatch) == 0
     assert statuses == [503]
+
+
+def test_the_figures_are_on_the_hosts_own_socket(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = site.write(monkeypatch)
+    texts: list[str] = []
+
+    async def visit() -> None:
+        local = http.unix_session(site.directory / "run/gateway/http.sock", total_seconds=5)
+        async with local, local.get("/metrics") as response:
+            texts.append(await response.text())
+
+    assert run_unit(loaded, visit, monkeypatch) == 0
+    for figure in (
+        'heyken_gateway_backend_state{backend="local",state="closed"} 1.0',
+        'heyken_gateway_backend_state{backend="core2",state="closed"} 1.0',
+        "heyken_gateway_queue_length 0.0",
+        "process_resident_memory_bytes",
+    ):
+        assert figure in texts[0]
+    assert "_created" not in texts[0]
+
+
+def test_a_running_answer_is_finished_when_the_unit_is_told_to_stop(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = site.write(monkeypatch)
+    seen: list[bytes] = []
+    going, begun = asyncio.Event(), asyncio.Event()
+    stack = contextlib.AsyncExitStack()
+
+    async def chat(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for line in ANSWER:
+            await response.write(json.dumps(line).encode() + b"\n")
+            await going.wait()
+        return response
+
+    async def read() -> None:
+        tls = ssl.create_default_context(cafile=str(site.authority.file))
+        url = f"https://127.0.0.1:{site.port}/api/v1/chat"
+        headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/event-stream"}
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)) as client,
+            client.post(url, json={"message": "the capital?"}, headers=headers) as response,
+        ):
+            async for line in response.content:
+                seen.append(line)
+                if b"War" in line:
+                    begun.set()
+
+    async def visit() -> None:
+        runner = await model_server(site.ollama_port, chat=chat)
+        stack.push_async_callback(runner.cleanup)
+        reading = asyncio.create_task(read())
+        stack.push_async_callback(asyncio.wait_for, reading, PATIENCE_SECONDS)
+        await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
+        # by then the unit has been told to stop
+        asyncio.get_running_loop().call_later(0.3, going.set)
+
+    assert run_unit(loaded, visit, monkeypatch, afterwards=stack.aclose) == 0
+    assert b"event: done\n" in seen
 
 
 async def test_a_port_that_is_taken_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,6 +244,16 @@ async def test_a_gateway_that_is_away_is_out_after_two_looks(
     assert "the gateway does not answer" in unit.verdict.sentence.en
 
 
+async def test_a_gateway_that_goes_down_is_out_at_once(
+    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway
+) -> None:
+    await _make_capable(unit, eyes)
+    gateway.draining = True
+    await eyes.looker.look_at_gateway()
+    unit.look()
+    assert "takes no new questions" in unit.verdict.sentence.en
+
+
 async def test_a_frozen_gateway_is_out_at_once_and_a_busy_one_is_not(
     unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, processes: FakeProcesses
 ) -> None:
