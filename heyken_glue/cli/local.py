@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import sys
 
 import heyken_glue
 from heyken_glue.cli.output import EXIT_CONFIG, EXIT_OK, EXIT_USAGE, CliProblem, Console
@@ -41,6 +42,8 @@ def unit(name: str) -> int:
     """Run a unit of this host until it is told to stop."""
     import importlib  # noqa: PLC0415 - everything a unit needs is slow to import
 
+    # structlog takes it for tracebacks on terminals, which no unit writes: 3 MB in each of them
+    sys.modules["rich"] = None  # type: ignore[assignment]
     from heyken_glue import credentials, logs, settings  # noqa: PLC0415
     from heyken_glue.runtime import daemon  # noqa: PLC0415
 
