@@ -16,7 +16,7 @@ from heyken_glue.services.assistant_ports import AnswerFailedError
 PATH = "/api/v1/chat"
 TOO_LARGE = "too_large"
 _OK, _TOO_LARGE, _TOO_MANY, _FIRST_SERVER_ERROR = 200, 413, 429, 500
-# the gateway sends a heartbeat twice a second, and its status within a tenth of one
+# the gateway sends heartbeats many times within this, and its status within a tenth of a second
 SILENCE_SECONDS = 5.0
 ACCEPT_SECONDS = 10.0
 _FINAL_CODES = frozenset({"answer_too_long"})

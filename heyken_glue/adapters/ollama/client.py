@@ -63,7 +63,10 @@ class OllamaClient:
         await self._generate({"model": model, "stream": False, "keep_alive": -1}, timeout_seconds)
 
     async def recipe(self, model: str, *, timeout_seconds: float = 2.0) -> dict[str, str]:
-        """Return the texts that a model was made with: its template, system text, parameters."""
+        """Return the texts that a model was made with: its template, system text, parameters.
+
+        Ollama tells the parameters in another order each time; here they are sorted.
+        """
         answer = await http.request_json(
             self._session,
             "POST",
@@ -71,7 +74,8 @@ class OllamaClient:
             body={"model": model},
             timeout_seconds=timeout_seconds,
         )
-        return {key: str(answer.get(key) or "") for key in ("template", "system", "parameters")}
+        texts = {key: str(answer.get(key) or "") for key in ("template", "system", "parameters")}
+        return {**texts, "parameters": "\n".join(sorted(texts["parameters"].splitlines()))}
 
     async def generate_one_token(self, model: str, *, timeout_seconds: float) -> None:
         """Let the model produce one token; returns only if it did.

@@ -28,6 +28,7 @@ class Script:
         self.hold = False
         self.seen: list[dict[str, object]] = []
         self.gone = asyncio.Event()
+        self.parameters = ["stop x", "seed 1"]
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(await request.json())
@@ -51,7 +52,9 @@ class Script:
 
     async def show(self, request: web.Request) -> web.Response:
         self.seen.append(await request.json())
-        return web.json_response({"template": "t", "system": "s", "license": "long"})
+        self.parameters.reverse()  # as Ollama does: another order each time
+        told = {"template": "t", "system": "s", "parameters": "\n".join(self.parameters)}
+        return web.json_response({**told, "license": "long"})
 
     async def tags(self, _request: web.Request) -> web.Response:
         return web.json_response({"models": [{"name": "m:latest", "digest": "ab", "size": 1}]})
@@ -180,7 +183,9 @@ async def test_loading_gives_no_prompt_and_keeps_the_model(
 
 
 async def test_the_texts_a_model_was_made_with(client: OllamaClient) -> None:
-    assert await client.recipe("m") == {"template": "t", "system": "s", "parameters": ""}
+    told = await client.recipe("m")
+    assert told == {"template": "t", "system": "s", "parameters": "seed 1\nstop x"}
+    assert await client.recipe("m") == told
 
 
 async def test_a_failing_probe_is_transient(client: OllamaClient, script: Script) -> None:
