@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from bench import answers, calm, chat, deploying, figures, vip_gap
+from bench import answers, calm, chat, deploying, figures, survival, vip_gap
 from bench.pair import Pair
 from lab import settings
 from lab.problem import Problem
@@ -16,7 +16,7 @@ OWN = {
     "HEYKEN_SYSTEM_SUBNET": "10.79.0.0/24",
     "HEYKEN_SANDBOX_SUBNET": "10.79.1.0/24",
 }
-CHOICES = ("deploying", "answers", "chat", "vip", "calm")
+CHOICES = ("deploying", "answers", "chat", "vip", "survival", "calm")
 
 
 def main() -> int:
@@ -40,6 +40,8 @@ def main() -> int:
             found += chat.measure(Pair(lab), chosen.repeats)
         if "vip" in chosen.what:
             found += vip_gap.measure(Pair(lab), chosen.repeats)
+        if "survival" in chosen.what:
+            found += survival.measure(Pair(lab), chosen.repeats)
         if "calm" in chosen.what:
             found += calm.measure(Pair(lab), chosen.minutes)
         if not chosen.keep:
