@@ -277,7 +277,8 @@ export function titleOf(room) {
     return room.kind === "c" ? `#${room.title || room.name}` : room.title || room.name;
 }
 
-// A preview on one line needs no markup.
+// A preview on one line needs no markup; a name with an underscore or a channel's # is none.
 function plain(text) {
-    return text.slice(0, 160).replaceAll(/[*_~`#>]+/g, "").replaceAll(/\s+/g, " ");
+    const markup = /[*~`>]+|(?<!\w)_+|_+(?!\w)|^#+\s/gm;
+    return text.slice(0, 160).replaceAll(markup, "").replaceAll(/\s+/g, " ");
 }
