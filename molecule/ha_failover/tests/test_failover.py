@@ -11,6 +11,7 @@ from tests.support.pair import Pair, healthy, wait_for
 QUESTION = "What is the capital of Poland?"
 LONG_QUESTION = "Write a long story about a lighthouse keeper and the sea."
 MANY = 20  # tokens or characters that only a long answer has
+ASKED_MEANWHILE = 6
 MODEL = "heyken-general"
 PROGRAM = "$(readlink -f /proc/$(systemctl show -P MainPID ollama)/exe)"
 OLLAMA = f"OLLAMA_HOST=127.0.0.1:11500 HOME=/root {PROGRAM}"
@@ -69,10 +70,17 @@ def test_a_core_that_does_not_exist_is_refused(pair: Pair) -> None:
     assert response.status_code == 400, response.text
 
 
+def _effects(pair: Pair) -> tuple[int, bool]:
+    effects = pair.status()["effects"]
+    return effects["core"], effects["allowed"]
+
+
 def test_a_killed_core_is_replaced_without_being_asked(pair: Pair) -> None:
     before = pair.holder()
     pair.hosts[before].kill()
     assert_moved(pair, before, cause="failover")
+    after = int(pair.other(before)[-1])
+    wait_for("it may act", lambda: _effects(pair) == (after, True))
     pair.hosts[before].start()
     healthy(pair)
     assert pair.holder() == pair.other(before), "the returning core must not take the address back"
@@ -99,6 +107,16 @@ def test_a_question_in_the_terminal_outlives_the_loss_of_its_core(pair: Pair) ->
     assert terminal.returncode == 0, told
     assert len(rest) > MANY, told
     assert_moved(pair, before, cause="failover")
+
+
+def test_nobody_is_turned_away_while_a_gateway_is_restarted(pair: Pair) -> None:
+    before = pair.holder()
+    pair.hosts[before].run("systemctl restart --no-block heyken@gateway")
+    for _ in range(ASKED_MEANWHILE):
+        with pair.ask_in_terminal(QUESTION) as terminal:
+            answer, told = terminal.communicate(timeout=60)
+        assert terminal.returncode == 0, told
+        assert answer.strip(), told
 
 
 def _stop(pair: Pair, name: str) -> Callable[[], None]:
