@@ -8,6 +8,10 @@ SETTINGS := LAB ENV SYSTEM_SUBNET SANDBOX_SUBNET CONFIRM JSON CORE FORCE KEEP
 UNKNOWN := $(filter-out $(SETTINGS),$(foreach given,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(given)))))
 $(if $(UNKNOWN),$(error ✗ $(UNKNOWN): not a setting of make here; there are $(SETTINGS)))
 
+# FORCE=0 and JSON=no mean what they say.
+$(foreach flag,FORCE JSON,$(if $(filter-out 0 1 no yes,$($(flag))),$(error ✗ $(flag)=$($(flag)): it is 1 or 0)))
+yes = $(filter 1 yes,$(1))
+
 ENV ?= lab
 LAB ?= $(ENV)
 export HEYKEN_LAB = $(LAB)
@@ -33,10 +37,10 @@ deploy: bootstrap ## Make the lab, or bring it up to date, and prove it with a q
 	@python -m tools deploy
 
 status: bootstrap ## Show the truth: who is active, since when, why (JSON=1 for programs)
-	@python -m tools.client status $(if $(JSON),--json)
+	@python -m tools.client status $(if $(call yes,$(JSON)),--json)
 
 switch-core: bootstrap ## Move to the other core (CORE=1 or CORE=2 to name it, FORCE=1)
-	@python -m tools.client switch $(CORE) $(if $(FORCE),--force)
+	@python -m tools.client switch $(CORE) $(if $(call yes,$(FORCE)),--force)
 
 stop: bootstrap ## Stop the lab's hosts; everything is kept
 	@python -m tools stop

@@ -67,6 +67,12 @@ class Lab:
         """What the command line reads: addresses, CA, token."""
         return self.state / "client.toml"
 
+    def make(self, target: str) -> str:
+        """Return the command that does this to this lab, for people to copy."""
+        environment = "" if self.environment == "lab" else f" ENV={self.environment}"
+        name = "" if self.name == self.environment else f" LAB={self.name}"
+        return f"make {target}{environment}{name}"
+
     def remember(self) -> None:
         """Keep networks and environment, so that later commands need not be told again.
 

@@ -32,7 +32,7 @@ def require(lab: Lab) -> None:
         raise Problem(
             f"there is no lab {lab.name}",
             why=f"{lab.client_file} does not exist",
-            todo="make deploy",
+            todo=lab.make("deploy"),
         )
 
 

@@ -20,6 +20,7 @@ from lab.progress import Progress
 from lab.settings import REPOSITORY, Lab
 from tools import chat, client_file, inventory, playbook, programs, secrets, summary
 from tools.check_inventory import unknown_variables
+from tools.client import require
 from tools.terraform import Terraform
 
 QUESTION = "What is the capital of Poland?"
@@ -81,6 +82,7 @@ def plan(lab: Lab, progress: Progress) -> None:
 
 def verify(lab: Lab, progress: Progress) -> None:
     """Check the deployed lab: one holder, two healthy cores, an answer."""
+    require(lab)
     with progress.phase("verify"):
         playbook.run("verify.yml", inventory=lab.inventory, state=lab.state)
 

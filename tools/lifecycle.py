@@ -17,24 +17,32 @@ from tools import client_file, deploy, programs
 
 def stop(lab: Lab, progress: Progress) -> None:
     """Stop the hosts; everything on them stays."""
-    with progress.phase("stop"):
+    _require(lab)
+    with deploy.only_one(lab), progress.phase("stop"):
         names = containers.stop(lab)
-    progress.say(f"stopped: {', '.join(names) or 'nothing ran'}; make start brings it back")
+    told = ", ".join(names) or "nothing ran"
+    progress.say(f"stopped: {told}; {lab.make('start')} brings it back")
 
 
 def start(lab: Lab, progress: Progress) -> None:
     """Start engine and hosts, and wait until a question is answered."""
-    if not (lab.state / "terraform" / "terraform.tfstate").exists():
-        raise Problem(
-            f"there is no lab {lab.name}", why=f"{lab.state} has no state", todo="make deploy"
-        )
+    _require(lab)
     with progress.phase("engine"):
         engine.ensure(progress)
-    with progress.phase("start"):
+    with deploy.only_one(lab), progress.phase("start"):
         containers.start(lab)
     with progress.phase("proof", estimate="the models load"):
         answer = _patiently(lab)
     progress.say(f"core {answer['core']} answers")
+
+
+def _require(lab: Lab) -> None:
+    if not (lab.state / "terraform" / "terraform.tfstate").exists():
+        raise Problem(
+            f"there is no lab {lab.name}",
+            why=f"{lab.state} has no state",
+            todo=lab.make("deploy"),
+        )
 
 
 def destroy(lab: Lab, progress: Progress) -> None:
@@ -65,7 +73,7 @@ def confirm(lab: Lab) -> None:
         raise Problem(
             f"lab {lab.name} was not destroyed",
             why=f"its name was not confirmed (got {given!r})",
-            todo=f"type it when asked, or: make destroy CONFIRM={lab.name}",
+            todo=f"type it when asked, or: {lab.make('destroy')} CONFIRM={lab.name}",
         )
 
 

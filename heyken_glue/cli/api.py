@@ -96,7 +96,7 @@ class Api:
                 return door, await self._patiently(call, door)
         raise CliProblem(
             _("Nobody answers at {urls}.", urls=", ".join(door.url for door in self.doors)),
-            _("Check that the deployment runs (`make status` where it was deployed from) and that "
+            _("Check that the deployment runs (`make start` where it was deployed from) and that "
               "this machine reaches its network."),
             exit_code=EXIT_REFUSED,
         )  # fmt: skip

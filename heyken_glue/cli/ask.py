@@ -19,8 +19,8 @@ CANNOT_RESUME = frozenset({400, 404})
 
 def read_question(words: list[str]) -> str:
     """Return the question: the words, or stdin for `-`."""
-    question = " ".join(words)
-    if words == ["-"]:
+    question = " ".join(words) if words != ["-"] else ""
+    if words == ["-"] and sys.stdin is not None:  # it was closed: nothing was asked
         try:
             question = sys.stdin.buffer.read().decode("utf-8")
         except UnicodeDecodeError:

@@ -125,7 +125,7 @@ def test_ask_says_when_nobody_answers(
     told = capsys.readouterr()
     assert told.out == ""
     assert silent_url in told.err
-    assert "make status" in told.err
+    assert "make start" in told.err
 
 
 def test_an_error_in_the_middle_ends_with_its_text_and_exit_1(

@@ -131,3 +131,17 @@ def test_a_name_belongs_to_one_environment(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("HEYKEN_LAB", "lab")
     with pytest.raises(Problem, match="cannot name a lab"):
         settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "expected"),
+    [
+        ("lab", "lab", "make start"),
+        ("second", "lab", "make start LAB=second"),
+        ("hosts", "hosts", "make start ENV=hosts"),
+    ],
+)
+def test_a_command_to_copy_names_its_lab(name: str, environment: str, expected: str) -> None:
+    networks = settings.Networks("10.1.0.0/24", "10.1.1.0/24")
+    lab = settings.Lab(name, environment, networks, Path("/state"), Path("/cache"))
+    assert lab.make("start") == expected
