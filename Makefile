@@ -9,8 +9,8 @@ UNKNOWN := $(filter-out $(SETTINGS),$(foreach given,$(MAKEOVERRIDES),$(firstword
 $(if $(UNKNOWN),$(error ✗ $(UNKNOWN): not a setting of make here; there are $(SETTINGS)))
 
 # FORCE=0 and JSON=no mean what they say.
-$(foreach flag,FORCE JSON,$(if $(filter-out 0 1 no yes,$($(flag))),$(error ✗ $(flag)=$($(flag)): it is 1 or 0)))
-yes = $(filter 1 yes,$(1))
+$(foreach flag,FORCE JSON,$(if $(filter-out 0 1 no yes false true,$($(flag))),$(error ✗ $(flag)=$($(flag)): it is 1 or 0)))
+yes = $(filter 1 yes true,$(1))
 
 ENV ?= lab
 LAB ?= $(ENV)

@@ -41,7 +41,7 @@ class Prober:
     _process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        """Begin; returns after the first attempt."""
+        """Begin; returns when the first attempt is about to be made."""
         host, port = self.address
         command = [sys.executable, "-m", "bench.probe", host, str(port), str(self.interval_seconds)]
         self._process = subprocess.Popen(

@@ -37,18 +37,23 @@ def engine_options(root: Path = ROOT) -> list[str]:
 
 
 def grant(chosen: Iterable[Container], root: Path = ROOT) -> list[str]:
-    """Give each container its share, kept over restarts; return the names of those that had none.
+    """Give each container that has none its share, kept over restarts; say what came of it.
 
-    The engine has to run with `engine_options`.
+    The engine has to run with `engine_options`. Without a share left, as with many labs at once,
+    nothing is kept either: the engine would not start the container again.
     """
-    granted = []
+    told = []
     for container in chosen:
         if container.attrs["HostConfig"].get("CpuRealtimeRuntime") == HOST_RUNTIME_MICROSECONDS:
             continue
+        try:
+            _apply(root, container)
+        except OSError as error:
+            told.append(f"{container.name} runs keepalived without real time: {error.strerror}")
+            continue
         _keep(container)
-        _apply(root, container)
-        granted.append(str(container.name))
-    return granted
+        told.append(f"{container.name} may run keepalived in real time")
+    return told
 
 
 def _apply(root: Path, container: Container) -> None:

@@ -112,8 +112,8 @@ def _grant_realtime(lab: Lab, hosts: Mapping[str, Any], progress: Progress) -> N
         return
     addresses = {host["address"] for host in hosts.values() if "cores" in host["groups"]}
     chosen = [one for one in containers.all_of(lab) if containers.address(one) in addresses]
-    for name in realtime.grant(chosen):
-        progress.say(f"{name} may run keepalived in real time")
+    for told in realtime.grant(chosen):
+        progress.say(told)
 
 
 def root(lab: Lab, program: Path) -> Terraform:

@@ -42,7 +42,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_container_gets_its_share_and_the_engines_group_is_opened(root: Path) -> None:
     api = Api()
-    assert realtime.grant([container(api)], root) == ["core1"]
+    assert realtime.grant([container(api)], root) == ["core1 may run keepalived in real time"]
     url, share = api.asked[0]
     assert url == "http://engine/v1.41/containers/1f/update"
     assert share == {"CpuRealtimePeriod": 50_000, "CpuRealtimeRuntime": 5_000}
@@ -62,6 +62,15 @@ def test_a_group_that_is_open_keeps_its_share(root: Path) -> None:
     (root / "docker" / "cpu.rt_runtime_us").write_text("400000")
     realtime.grant([container(Api())], root)
     assert (root / "docker" / "cpu.rt_runtime_us").read_text() == "400000"
+
+
+def test_without_a_share_left_nothing_is_kept(root: Path) -> None:
+    (root / "docker" / "1f" / "cpu.rt_runtime_us").unlink()
+    (root / "docker" / "1f" / "cpu.rt_runtime_us").mkdir()  # what cannot be written to
+    api = Api()
+    told = realtime.grant([container(api)], root)
+    assert told == ["core1 runs keepalived without real time: Is a directory"]
+    assert api.asked == []
 
 
 def test_a_refusal_is_told(root: Path) -> None:
