@@ -56,6 +56,13 @@ def test_hosts_and_networks_reach_the_inventory(tmp_path: Path) -> None:
     assert content["vars"]["system_network"]["vip"] == "192.0.2.10"
 
 
+def test_what_is_written_is_as_the_lint_of_the_checkout_wants_it(tmp_path: Path) -> None:
+    wiring(tmp_path)
+    with_list = inventory.Deployment("second", "lab", ["rocketchat"], {}, tmp_path / "state")
+    file = inventory.write(tmp_path / "second", OUTPUTS, with_list)
+    assert "    deployment_stand_ins:\n      - rocketchat\n" in file.read_text()
+
+
 def test_another_lab_shares_the_wiring_and_keeps_its_own_secrets(tmp_path: Path) -> None:
     wiring(tmp_path)
     state = tmp_path / "state"
