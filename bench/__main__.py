@@ -44,6 +44,8 @@ def main() -> int:
     own = not os.environ.get("HEYKEN_LAB")
     if own:
         os.environ |= OWN
+    elif "deploying" in chosen.what:
+        parser.error(f"deploying would remove the lab {os.environ['HEYKEN_LAB']}: name the others")
     lab = settings.load()
     found = []
     try:
