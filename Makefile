@@ -66,7 +66,7 @@ validate: bootstrap ## Terraform modules against their tests
 
 test-unit: bootstrap ## Unit, template and contract tests
 	@python -m tools equip
-	@pytest tests/unit tests/templates tests/contract
+	@pytest tests/unit tests/templates tests/contract --numprocesses 4 --dist worksteal
 
 test-clients: bootstrap ## The stand-ins before the products' official clients and a real browser
 	@python -m tools equip
