@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import answers, calm, chat, deploying, figures, survival, vip_gap
+from bench import answers, calm, chat, crowd, deploying, figures, survival, vip_gap
 from bench.pair import Pair
 from lab import settings
 from lab.problem import Problem
@@ -24,6 +24,7 @@ CHOICES: dict[str, Callable[[Lab, argparse.Namespace], list[figures.Figure]]] = 
     "deploying": lambda lab, _: deploying.measure(lab),
     "answers": lambda lab, chosen: answers.measure(Pair(lab), chosen.repeats),
     "chat": lambda lab, chosen: chat.measure(Pair(lab), chosen.repeats),
+    "crowd": lambda lab, _: crowd.measure(lab),
     "vip": lambda lab, chosen: vip_gap.measure(Pair(lab), chosen.repeats),
     "survival": lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats),
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),

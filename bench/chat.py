@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import random
-import secrets
 import statistics
-import string
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bench.figures import Figure, tell
 from bench.pair import Pair, until
-from bench.workspace import Person
+from lab.chat import BOT, Person, new_id
 from lab.faults import Host
-from lab.problem import Problem
 
-BOT = "heyken_bot"
 FIRST_WORDS_SECONDS = 2.0
 MEMORY_MIB = 60
 ROOMS, QUESTIONS = 20, 200
 ANSWERED_SECONDS = 1200.0
 CURSOR = "▍"
 MEMORY = "ps -o rss= -p $(systemctl show -P MainPID heyken@assistant.service)"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question and where it was asked."""
-
-    id: str
-    room_id: str
 
 
 def measure(pair: Pair, repeats: int) -> list[Figure]:
@@ -58,16 +45,14 @@ def measure(pair: Pair, repeats: int) -> list[Figure]:
 
 def _round_trip(user: Person) -> float:
     begun = time.monotonic()
-    user.post("chat.sendMessage", message={"_id": _new_id(), "rid": "GENERAL", "msg": "…"})
+    user.say("GENERAL", "…")
     return time.monotonic() - begun
 
 
 def _first_words(user: Person, admin: Person) -> float:
     asked = _ask(user, "GENERAL", "What is the capital of Poland?")
     begun = time.monotonic()
-    until(
-        lambda: any(_words(text) for text in _replies(admin, asked)), "first words", 60, every=0.02
-    )
+    until(lambda: any(_words(text) for text in admin.replies(asked)), "first words", 60, every=0.02)
     took = time.monotonic() - begun
     until(lambda: _is_answered(admin, asked), "the whole answer", 60)
     return took
@@ -99,7 +84,7 @@ def _nothing_lost(pair: Pair, user: Person, admin: Person) -> Figure:
     until(all_answered, "all answers", ANSWERED_SECONDS)
     took = time.monotonic() - begun
     pair.wait_whole()
-    counts = Counter(len(_replies(admin, one)) for one in asked)
+    counts = Counter(len(admin.replies(one)) for one in asked)
     doubled = sum(count for replies, count in counts.items() if replies > 1)
     return Figure(
         name=f"{QUESTIONS} questions in {ROOMS} rooms, a server restart, 3 drops, 2 core kills",
@@ -146,31 +131,15 @@ def _memory(pair: Pair) -> Figure:
 
 
 def _room(admin: Person, number: int) -> str:
-    name = f"bench-{number:02d}-{_new_id()[:6]}"
+    name = f"bench-{number:02d}-{new_id()[:6]}"
     made = admin.post("channels.create", name=name, members=[BOT, "user"])
     return str(made["channel"]["_id"])
 
 
-def _ask(user: Person, room_id: str, question: str) -> Asked:
-    asked = Asked(_new_id(), room_id)
-    message = {"_id": asked.id, "rid": room_id, "msg": f"@{BOT} {question}"}
-    try:
-        user.post("chat.sendMessage", message=message)
-    except Problem:  # sent twice over a cut connection: the server takes an id once
-        user.get("chat.getMessage", msgId=asked.id)
-    return asked
+def _ask(user: Person, room_id: str, question: str) -> str:
+    return user.say(room_id, f"@{BOT} {question}")
 
 
-def _replies(reader: Person, asked: Asked) -> list[str]:
-    messages = reader.get("chat.getThreadMessages", tmid=asked.id)["messages"]
-    return [str(one["msg"]) for one in messages if one["u"]["username"] == BOT]
-
-
-def _is_answered(reader: Person, asked: Asked) -> bool:
-    replies = _replies(reader, asked)
+def _is_answered(reader: Person, question_id: str) -> bool:
+    replies = reader.replies(question_id)
     return bool(replies) and not any(text.rstrip().endswith(CURSOR) for text in replies)
-
-
-def _new_id() -> str:
-    letters = string.ascii_letters + string.digits
-    return "".join(secrets.choice(letters) for _ in range(17))

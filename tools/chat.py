@@ -10,11 +10,11 @@ import yaml
 
 from lab import catalog
 from lab.artifacts import rocketchat, standin
+from lab.chat import PORT
 from lab.settings import REPOSITORY, Lab
 from tools import inventory, secrets
 
 GROUP = "chats"
-PORT = 3100
 
 
 def users(lab: Lab) -> list[str]:
