@@ -47,15 +47,15 @@ class Person:
         """Write what may be repeated; a refusal is a Problem."""
         return self._insist("POST", f"/api/v1/{path}", {"json": body})
 
-    def try_post(self, path: str, **body: object) -> tuple[int, dict[str, Any]]:
-        """Write once and return status and answer, whatever they are."""
-        answer = self._send("POST", f"/api/v1/{path}", {"json": body})
+    def attempt(self, method: str, path: str, **values: object) -> tuple[int, dict[str, Any]]:
+        """Call once and return status and answer, whatever they are."""
+        sent = {"params" if method == "GET" else "json": values}
+        answer = self._send(method, f"/api/v1/{path}", sent)
         return answer.status_code, dict(answer.json())
 
-    def try_upload(self, room_id: str, name: str, content: bytes, kind: str) -> requests.Response:
-        """Upload a file once, without posting it yet, and return what the server says."""
-        files = {"file": (name, content, kind)}
-        return self._send("POST", f"/api/v1/rooms.media/{room_id}", {"files": files})
+    def modes(self) -> dict[str, Any]:
+        """Return how a stand-in misbehaves now."""
+        return dict(self._insist("GET", MODES, {})["modes"])
 
     def set_modes(self, **modes: object) -> None:
         """Let a stand-in misbehave; it takes that from administrators only."""

@@ -129,6 +129,8 @@ def _remarks(door: Door, body: Mapping[str, Any]) -> list[Text | str]:
     chat = body.get("rocketchat") or {}
     if chat.get("part") and not body.get("rocketchat_connected"):
         remarks.append(_("Rocket.Chat is not reached: {reason}", reason=chat.get("reason") or "?"))
+    elif chat.get("reason"):
+        remarks.append(_("Rocket.Chat is reached, but: {reason}", reason=chat["reason"]))
     stand_ins = (body.get("deployment") or {}).get("stand_ins")
     if stand_ins:
         remarks.append(_("Stand-ins run instead of: {products}", products=", ".join(stand_ins)))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
 from tests.e2e.browser import Tabs, chromium
 from tests.e2e.chat_page import ChatPage
+from tests.e2e.lab_chat import LabChat, Room
+from tests.support.pair import Pair, healthy
 from tests.support.rocketchat import StandIn, standin
 
 
@@ -46,3 +48,51 @@ async def tab(chat: StandIn, tabs: Tabs) -> ChatPage:
     tab = await tabs.open()
     await tab.log_in("user", chat.passwords["user"])
     return tab
+
+
+@pytest.fixture
+def lab_chat() -> LabChat:
+    """The lab's chat server."""
+    return LabChat()
+
+
+@pytest.fixture
+async def lab_tabs(lab_chat: LabChat) -> AsyncIterator[Tabs]:
+    """A browser before the lab; what it complains about fails the test."""
+    async with chromium() as browser:
+        tabs = Tabs(browser, lab_chat.url)
+        yield tabs
+        await tabs.close()
+
+
+@pytest.fixture
+async def lab_tab(lab_chat: LabChat, lab_tabs: Tabs) -> ChatPage:
+    """A tab in which `user` of the lab is logged in."""
+    return await open_lab(lab_chat, lab_tabs)
+
+
+async def open_lab(lab_chat: LabChat, tabs: Tabs, *, locale: str = "en-GB") -> ChatPage:
+    """Open a tab and log `user` in."""
+    # Python has checked the certificate; the browser has no way to learn one more authority.
+    tab = await tabs.open(locale=locale, ignore_https_errors=True)
+    await tab.log_in("user", lab_chat.passwords["user"])
+    return tab
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Both cores healthy before the test, and healthy again after it."""
+    pair = Pair()
+    healthy(pair)
+    yield pair
+    for host in pair.hosts.values():
+        host.start()
+    healthy(pair)
+
+
+@pytest.fixture
+def lab_room(lab_chat: LabChat) -> Iterator[Room]:
+    """A channel of the lab that lives as long as the test."""
+    room = Room(lab_chat)
+    yield room
+    room.remove()

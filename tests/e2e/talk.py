@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -13,13 +14,14 @@ from tests.e2e.chat_page import ChatPage
 FIRST_WORDS_MS = 60_000
 WHOLE_ANSWER_MS = 300_000
 UNFINISHED = re.compile(rf"{CURSOR}\s*$")
-# Remembers every text that an element of the thread shows, however short the time.
+# Remembers every text that an element of the thread shows, however short the time; "" if it goes.
 WATCH = """id => {
     const panel = document.querySelector("#thread-panel");
     const seen = [];
     const look = () => {
-        const text = panel.querySelector(`li[data-id="${id}"] .body`)?.innerText.trim();
-        if (text && text !== seen.at(-1)) seen.push(text);
+        const body = panel.querySelector(`li[data-id="${id}"] .body`);
+        const text = body ? body.innerText.trim() : "";
+        if ((body || seen.length) && text !== seen.at(-1)) seen.push(text);
     };
     new MutationObserver(look).observe(panel, {childList: true, subtree: true});
     look();
@@ -67,6 +69,20 @@ class Answer:
             "id => window.seenTexts[id]", reply_id(self.question_id)
         )
         return [str(text) for text in seen]
+
+
+def letters(text: str) -> str:
+    """Return what is left of a shown text when its markup comes and goes: **bold**, 1. 2. 3."""
+    return "".join(sign for sign in text if sign.isalpha())
+
+
+def assert_only_grew(texts: list[str]) -> None:
+    """Fail if a text that somebody watched ever shrank, changed behind them, or went away."""
+    notices = [text for text in texts if text.rstrip(f"{CURSOR} ").endswith("…")]
+    words = [text for text in texts if text not in notices]
+    assert texts[len(notices) :] == words, f"a notice came back over words: {texts}"
+    for before, after in itertools.pairwise(map(letters, words)):
+        assert after.startswith(before), f"{before!r} became {after!r}"
 
 
 async def ask(tab: ChatPage, text: str, *, thread: bool = False) -> Answer:

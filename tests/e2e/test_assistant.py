@@ -7,52 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from playwright.async_api import expect
 
+from heyken_glue.domain.conversation import CURSOR
 from heyken_glue.services import assistant_texts
+from lab.chat import BOT
 from tests.e2e import talk
-from tests.e2e.browser import Tabs, chromium
+from tests.e2e.browser import Tabs
 from tests.e2e.chat_page import ChatPage
+from tests.e2e.conftest import open_lab
 from tests.e2e.lab_chat import LabChat, picture
-from tests.support.pair import Pair, healthy, wait_for
+from tests.support.pair import Pair, wait_for
 
 pytestmark = pytest.mark.lab
-BOT = "heyken_bot"
 CAPITAL = "what is the capital of Poland?"
 LONG = "explain in ten sentences how a river is born in the mountains and finds the sea"
+LONG_PL = "wyjaśnij w dziesięciu zdaniach, jak rzeka rodzi się w górach i trafia do morza"
 BACK_SECONDS = 180.0
-
-
-@pytest.fixture
-def lab_chat() -> LabChat:
-    """The lab's chat server."""
-    return LabChat()
-
-
-@pytest.fixture
-async def lab_tab(lab_chat: LabChat) -> AsyncIterator[ChatPage]:
-    """A tab in which `user` of the lab is logged in."""
-    async with chromium() as browser:
-        tabs = Tabs(browser, lab_chat.url)
-        # Python has checked the certificate; the browser has no way to learn one more authority.
-        tab = await tabs.open(ignore_https_errors=True)
-        await tab.log_in("user", lab_chat.passwords["user"])
-        yield tab
-        await tabs.close()
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    """Both cores healthy before the test, and healthy again after it."""
-    pair = Pair()
-    healthy(pair)
-    yield pair
-    for host in pair.hosts.values():
-        host.start()
-    healthy(pair)
 
 
 async def test_a_question_in_a_channel_grows_in_a_thread(
@@ -93,22 +66,31 @@ async def test_help_comes_in_polish(lab_tab: ChatPage) -> None:
     await picture(lab_tab, "chat-help")
 
 
-async def test_a_core_killed_in_the_middle_leaves_one_whole_answer(
-    lab_chat: LabChat, lab_tab: ChatPage, pair: Pair
+@pytest.mark.parametrize(("locale", "question"), [("en-GB", LONG), ("pl-PL", LONG_PL)])
+async def test_who_watches_while_a_core_is_killed_sees_one_whole_answer(
+    lab_chat: LabChat, lab_tabs: Tabs, pair: Pair, locale: str, question: str
 ) -> None:
+    tab = await open_lab(lab_chat, lab_tabs, locale=locale)
     before = pair.holder()
-    answer = await talk.ask(lab_tab, f"@{BOT} {LONG}")
+    answer = await talk.ask(tab, f"@{BOT} {question}")
     await answer.has_grown_to(60)
+    await expect(answer.body.locator(".growing")).to_have_text(CURSOR)
     await asyncio.to_thread(pair.hosts[before].kill)
     text = await answer.finished()
+    growth = await answer.growth()
+    talk.assert_only_grew(growth)
+    assert growth[-1] == text
+    assert CURSOR not in text
+    assert text.count(text[:40]) == 1, f"the answer is there twice: {text}"
     replies = lab_chat.user.replies(answer.question_id)
     assert len(replies) == 1, replies
-    assert len(text) > 60, text
+    assert talk.letters(replies[0]) == talk.letters(text)
     after = await asyncio.to_thread(pair.holder)
     assert after == pair.other(before), "the other core must hold the address now"
-    await lab_tab.open_room("heyken-system")
-    await expect(lab_tab.message(after).last).to_be_visible()
-    await picture(lab_tab, "chat-announcement")
+    await tab.open_room("heyken-system")
+    await expect(tab.message(after).last).to_be_visible()
+    if locale == "en-GB":
+        await picture(tab, "chat-announcement")
 
 
 async def test_a_restart_of_the_chat_host_loses_nothing(

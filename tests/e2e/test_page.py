@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from playwright.async_api import FilePayload, expect
 
 from tests.e2e.browser import Tabs
@@ -56,9 +57,10 @@ async def test_an_answer_grows_in_its_place(chat: StandIn, tab: ChatPage) -> Non
     item = tab.item(sent["_id"])
     await expect(item).to_have_count(1)
     await item.evaluate("item => { item.kept = true }")
-    for text in ("The capital", "The capital of Poland", "The capital of Poland is **Warsaw**."):
+    for text in ("The capital ▍", "The capital of ▍", "The capital of Poland is **Warsaw**."):
         await chat.api("heyken_bot", "chat.update", roomId=GENERAL, msgId=sent["_id"], text=text)
         await expect(item.locator(".body")).to_have_text(text.replace("*", ""))
+        await expect(item.locator(".growing")).to_have_count(text.count("▍"))
     assert await item.evaluate("item => item.kept"), "the message was built anew"
     await expect(item.locator(".edited")).to_be_visible()
     await expect(tab.message("The capital")).to_have_count(1)
@@ -102,6 +104,45 @@ async def test_a_direct_message_is_begun_from_the_keyboard(chat: StandIn, tab: C
     assert [message["msg"] for message in await chat.messages(room_id)] == ["Are you there?"]
     await chat.post("heyken_bot", room_id, "I am.")
     await expect(tab.message("I am.")).to_have_count(1)
+
+
+async def test_the_keyboard_alone_is_enough(chat: StandIn, tabs: Tabs) -> None:
+    tab = await tabs.open()
+    await tab.page.goto(tab.url)
+    keys = tab.page.keyboard
+    await expect(tab.page.locator("#login-user")).to_be_focused()
+    for key in ("user", "Tab", chat.passwords["user"], "Enter"):
+        await (keys.press(key) if key in {"Tab", "Enter"} else keys.type(key))
+    await expect(tab.field()).to_be_focused()
+    await keys.type("Who is there?")
+    await keys.press("Enter")
+    await expect(tab.message("Who is there?")).not_to_have_class(re.compile("waiting"))
+    await back_to(tab, "Reply in a thread")
+    await keys.press("Enter")
+    await expect(tab.field(thread=True)).to_be_focused()
+    await keys.type("Nobody else")
+    await keys.press("Enter")
+    await expect(tab.message("Nobody else", thread=True)).not_to_have_class(re.compile("waiting"))
+    await keys.press("Escape")
+    await expect(tab.field()).to_be_focused()
+    await back_to(tab, "1 reply")
+    await keys.press("Enter")
+    await expect(tab.message("Nobody else", thread=True)).to_be_visible()
+    await keys.press("Escape")
+    await back_to(tab, "Log out")
+    await keys.press("Enter")
+    await expect(tab.page.locator("#login-user")).to_be_focused()
+
+
+async def back_to(tab: ChatPage, name: str) -> None:
+    """Go back through what can be reached by the keyboard until a button has the focus."""
+    for _ in range(40):
+        await tab.page.keyboard.press("Shift+Tab")
+        focused = tab.page.locator(":focus")
+        label = await focused.get_attribute("aria-label") or await focused.inner_text()
+        if label.startswith(name):
+            return
+    pytest.fail(f"the keyboard does not reach {name!r}")
 
 
 async def test_somebody_who_writes_first_appears_in_the_list(chat: StandIn, tab: ChatPage) -> None:

@@ -93,14 +93,14 @@ class Pair:
         body = {"core_id": core_id, **more}
         return self._call(requests.post, "/switch_core", json=body)
 
+    def send(self, wish: dict[str, Any], *, key: str) -> requests.Response:
+        """Ask the assistant to post something; return the answer, whatever it is."""
+        headers = {**self._headers, "Idempotency-Key": key}
+        return self._call(requests.post, "/send", json=wish, headers=headers)
+
     def _call(self, method: Method, path: str, **more: Any) -> requests.Response:
-        return method(
-            self.url + path,
-            timeout=(2, 60),
-            verify=self._ca_file,
-            headers=self._headers,
-            **more,
-        )
+        own: dict[str, Any] = {"headers": self._headers, "verify": self._ca_file}
+        return method(self.url + path, timeout=(2, 60), **{**own, **more})
 
     def _json(self, method: Method, path: str, **more: Any) -> dict[str, Any]:
         response = self._call(method, path, **more)

@@ -82,6 +82,24 @@ def test_status_says_when_only_answers_are_given() -> None:
     assert not any("Only" in line for line in status.plain_lines(Console("en"), door, body))
 
 
+@pytest.mark.parametrize(
+    ("connected", "reason", "told"),
+    [
+        (True, "", ""),
+        (True, "7.5.0 is not supported", "Rocket.Chat is reached, but: 7.5.0 is not supported"),
+        (False, "unauthorized", "Rocket.Chat is not reached: unauthorized"),
+    ],
+)
+def test_status_says_what_is_wrong_with_the_chat(
+    *, connected: bool, reason: str, told: str
+) -> None:
+    door = api.Door("vip", "https://192.0.2.10:5000")
+    chat = {"part": True, "reason": reason}
+    body = {**STATUS, "rocketchat_connected": connected, "rocketchat": chat}
+    lines = [line for line in status.plain_lines(Console("en"), door, body) if "Rocket" in line]
+    assert lines == ([told] if told else [])
+
+
 @pytest.mark.parametrize("language", ["en", "pl"])
 def test_status_on_a_terminal_is_a_table(
     language: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture

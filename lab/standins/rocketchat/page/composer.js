@@ -150,7 +150,7 @@ export class Composer {
     // The field grows with its text, up to what the style sheet allows.
     #changed() {
         this.field.style.height = "auto";
-        this.field.style.height = `${this.field.scrollHeight + 2}px`;
+        this.field.style.height = `${this.field.scrollHeight}px`;
         this.#check();
     }
 

@@ -23,6 +23,7 @@ const INLINE = new RegExp(
         "(?<![\\w&#/])#(?<channel>[\\w](?:[\\w.-]*\\w)?)",
         "(?<![\\w*_~])(?<mark>\\*\\*|__|~~|[*_~])(?=\\S)(?<inner>.{0,2000}?\\S)\\k<mark>(?![\\w*_~])",
         "(?<!\\w):(?<emoji>[a-z0-9_+-]{1,40}):(?!\\w)",
+        "(?<growing>▍)\\s*$",
     ].join("|"),
     "gu",
 );
@@ -152,6 +153,7 @@ function span({ groups }, context) {
     if (groups.address) return link(groups.address, [groups.address]);
     if (groups.person) return mention(groups.person, context);
     if (groups.channel) return channel(groups.channel, context);
+    if (groups.growing) return make("span.growing", {}, groups.growing);
     if (groups.mark) return make(MARKS[groups.mark], {}, ...inline(groups.inner, context));
     return groups.emoji ? emoji(groups.emoji) : null;
 }
