@@ -41,11 +41,12 @@ from typing import Any
 
 import aiohttp
 
-from lab.standins.rocketchat import app, joining
-from lab.standins.rocketchat.messages import Window
+from lab.standins.rocketchat import app
+from lab.standins.rocketchat.kept.messages import Window
+from lab.standins.rocketchat.kept.people import User
+from lab.standins.rocketchat.kept.places import Kind, Room
 from lab.standins.rocketchat.modes import Modes
-from lab.standins.rocketchat.people import User
-from lab.standins.rocketchat.places import Kind, Room
+from lab.standins.rocketchat.rules import joining
 from lab.standins.rocketchat.workspace import Config, Workspace
 
 PATIENCE_SECONDS = 10.0

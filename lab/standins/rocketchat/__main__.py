@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.standins.rocketchat import app, modes
-from lab.standins.rocketchat.store import StoreError
+from lab.standins.rocketchat.kept.store import StoreError
 from lab.standins.rocketchat.workspace import Config
 
 BAD_CONFIGURATION = 78

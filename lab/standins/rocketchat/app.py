@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from lab.standins.rocketchat import first_start, page, rest_files
-from lab.standins.rocketchat.ddp import Ddp
-from lab.standins.rocketchat.sockets import FRAME_MAX, Connection
-from lab.standins.rocketchat.web_api import MODES_PATH, STAND_IN, RestApi, client_address
+from lab.standins.rocketchat import first_start, page
+from lab.standins.rocketchat.realtime.ddp import Ddp
+from lab.standins.rocketchat.realtime.sockets import FRAME_MAX, Connection
+from lab.standins.rocketchat.rest import files
+from lab.standins.rocketchat.rest.api import MODES_PATH, STAND_IN, RestApi, client_address
 from lab.standins.rocketchat.workspace import Config, Workspace
 
 BODY_MAX = 4 * 1024 * 1024
@@ -60,7 +61,7 @@ class Server:
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Serve an uploaded file."""
-        return await rest_files.download(self._workspace, request)
+        return await files.download(self._workspace, request)
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         """Serve a realtime connection until it ends."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from lab.standins.rocketchat import joining
-from lab.standins.rocketchat.people import User
-from lab.standins.rocketchat.places import Kind, Room
-from lab.standins.rocketchat.rooms import GENERAL
+from lab.standins.rocketchat.kept.people import User
+from lab.standins.rocketchat.kept.places import Kind, Room
+from lab.standins.rocketchat.kept.rooms import GENERAL
+from lab.standins.rocketchat.rules import joining
 from lab.standins.rocketchat.workspace import Workspace
 
 _log = logging.getLogger(__name__)

@@ -8,21 +8,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.standins.rocketchat.accounts import Accounts
 from lab.standins.rocketchat.errors import failure
-from lab.standins.rocketchat.events import Events
-from lab.standins.rocketchat.files import Files
-from lab.standins.rocketchat.limits import RateLimiter
-from lab.standins.rocketchat.messages import Messages
+from lab.standins.rocketchat.kept.accounts import Accounts
+from lab.standins.rocketchat.kept.files import Files
+from lab.standins.rocketchat.kept.messages import Messages
+from lab.standins.rocketchat.kept.people import User
+from lab.standins.rocketchat.kept.rooms import Rooms
+from lab.standins.rocketchat.kept.settings import Settings
+from lab.standins.rocketchat.kept.store import Store
 from lab.standins.rocketchat.modes import Modes
-from lab.standins.rocketchat.people import User
-from lab.standins.rocketchat.permissions import Permissions
-from lab.standins.rocketchat.rights import Rights
-from lab.standins.rocketchat.rooms import Rooms
-from lab.standins.rocketchat.settings import Settings
-from lab.standins.rocketchat.sockets import Sockets
-from lab.standins.rocketchat.store import Store
-from lab.standins.rocketchat.streams import Streams
+from lab.standins.rocketchat.realtime.events import Events
+from lab.standins.rocketchat.realtime.sockets import Sockets
+from lab.standins.rocketchat.realtime.streams import Streams
+from lab.standins.rocketchat.rest.limits import RateLimiter
+from lab.standins.rocketchat.rules.permissions import Permissions
+from lab.standins.rocketchat.rules.rights import Rights
 
 PASSWORD_COST = 2**14
 

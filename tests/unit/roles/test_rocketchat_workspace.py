@@ -14,7 +14,7 @@ from typing import Any
 import ansible.module_utils
 import pytest
 
-from lab.standins.rocketchat.people import User
+from lab.standins.rocketchat.kept.people import User
 from tests.support.rocketchat import StandIn, standin
 
 ROLE = Path(__file__).resolve().parents[3] / "ansible" / "roles" / "rocketchat_workspace"

@@ -91,7 +91,7 @@ async def test_the_store_needs_no_goodbye(chat: StandIn) -> None:
     copy.mkdir()
     for name in ("standin.sqlite3", "standin.sqlite3-wal"):
         (copy / name).write_bytes((folder / name).read_bytes())
-    from lab.standins.rocketchat.store import Store  # noqa: PLC0415 - only here
+    from lab.standins.rocketchat.kept.store import Store  # noqa: PLC0415 - only here
 
     store = Store(copy)
     rows = store.all("SELECT count(*) FROM messages WHERE json_extract(doc, '$.msg') = 'answered'")

@@ -10,8 +10,8 @@ import pytest
 
 from lab.standins.rocketchat import __main__ as command
 from lab.standins.rocketchat import app
+from lab.standins.rocketchat.kept.store import StoreError
 from lab.standins.rocketchat.modes import ModeError
-from lab.standins.rocketchat.store import StoreError
 from lab.standins.rocketchat.workspace import Config
 from tests.support.rocketchat import StandIn, standin
 

@@ -1,0 +1,1 @@
+"""What is live: websockets, the protocol on them, who is told what."""

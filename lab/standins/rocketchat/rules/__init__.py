@@ -1,0 +1,1 @@
+"""What is done and who may do it: talking, joining, logging in; both interfaces call it."""
