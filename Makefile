@@ -5,7 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 SETTINGS := LAB ENV SYSTEM_SUBNET SANDBOX_SUBNET CONFIRM JSON CORE FORCE KEEP
-UNKNOWN := $(filter-out $(SETTINGS),$(foreach given,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(given)))))
+# HEYKEN_… of docs/reference/files.md go on to what reads them, which refuses what is mistyped.
+UNKNOWN := $(filter-out $(SETTINGS) HEYKEN_%,$(foreach given,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(given)))))
 $(if $(UNKNOWN),$(error ✗ $(UNKNOWN): not a setting of make here; there are $(SETTINGS)))
 
 # FORCE=0 and JSON=no mean what they say.

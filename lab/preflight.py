@@ -74,7 +74,7 @@ def _memory(lab: Lab) -> Iterator[Problem]:
         if line.startswith("MemAvailable:"):
             free = int(line.split()[1]) // 1024
             # A lab that already runs has taken its memory.
-            if free < MEMORY_MIB and not (lab.state / "terraform" / "terraform.tfstate").exists():
+            if free < MEMORY_MIB and not lab.deployed:
                 yield Problem(
                     f"{free} MiB of memory are available",
                     why=f"the lab needs {MEMORY_MIB} MiB",
@@ -84,11 +84,10 @@ def _memory(lab: Lab) -> Iterator[Problem]:
 
 def _space(lab: Lab) -> Iterator[Problem]:
     """Places on one file system have to share what is free there."""
-    deployed = (lab.state / "terraform" / "terraform.tfstate").exists()
     needs = {
         lab.cache: SPARE_GIB if (lab.cache / "provider").exists() else CACHE_GIB,
         lab.state: SPARE_GIB,
-        engine.data_directory(): SPARE_GIB if deployed else ENGINE_GIB,
+        engine.data_directory(): SPARE_GIB if lab.deployed else ENGINE_GIB,
     }
     shared: dict[int, list[Path]] = {}
     for place in needs:

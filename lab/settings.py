@@ -9,9 +9,9 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from heyken_glue.cli import environment
 from lab.files import write_private
 from lab.problem import Problem
-from lab.spelling import nearest
 
 PRIVATE = [
     ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -19,19 +19,6 @@ PRIVATE = [
 SWITCHES = ("HEYKEN_OFFICIAL", "HEYKEN_MITOGEN")
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULTS = {"HEYKEN_SYSTEM_SUBNET": "10.77.0.0/24", "HEYKEN_SANDBOX_SUBNET": "10.77.1.0/24"}
-KNOWN = {
-    *DEFAULTS,
-    "HEYKEN_LAB",
-    "HEYKEN_ENV",
-    "HEYKEN_CACHE_DIR",
-    "HEYKEN_STATE_DIR",
-    "HEYKEN_EXTRA_CA",
-    "HEYKEN_CLIENT_FILE",
-    "HEYKEN_OFFICIAL",
-    "HEYKEN_MITOGEN",
-    "HEYKEN_BIN_DIR",
-    "HEYKEN_SCREENSHOTS",
-}
 
 
 @dataclass(frozen=True)
@@ -67,10 +54,20 @@ class Lab:
         """What the command line reads: addresses, CA, token."""
         return self.state / "client.toml"
 
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the one of its environment that commands mean when no name is said."""
+        return self.name == self.environment
+
+    @property
+    def deployed(self) -> bool:
+        """Whether Terraform has a state of it."""
+        return (self.state / "terraform" / "terraform.tfstate").exists()
+
     def make(self, target: str) -> str:
         """Return the command that does this to this lab, for people to copy."""
         environment = "" if self.environment == "lab" else f" ENV={self.environment}"
-        name = "" if self.name == self.environment else f" LAB={self.name}"
+        name = "" if self.is_default else f" LAB={self.name}"
         return f"make {target}{environment}{name}"
 
     def remember(self) -> None:
@@ -123,41 +120,41 @@ def load() -> Lab:
     """
     _refuse_unknown()
     _refuse_unclear()
-    environment = os.environ.get("HEYKEN_ENV") or "lab"
-    if environment not in {"lab", "hosts"}:
+    kind = os.environ.get("HEYKEN_ENV") or "lab"
+    if kind not in {"lab", "hosts"}:
         raise Problem(
-            f"HEYKEN_ENV={environment} is no environment",
+            f"HEYKEN_ENV={kind} is no environment",
             why="there are two: lab (containers on this machine) and hosts (machines you have)",
             todo="leave it out, or set ENV=hosts",
         )
-    name = os.environ.get("HEYKEN_LAB") or environment
+    name = os.environ.get("HEYKEN_LAB") or kind
     # Both environments have an inventory of their own name, which is nobody else's.
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", name) or name in {"lab", "hosts"} - {environment}:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", name) or name in {"lab", "hosts"} - {kind}:
         raise Problem(
-            f"HEYKEN_LAB={name} cannot name a lab of the environment {environment}",
+            f"HEYKEN_LAB={name} cannot name a lab of the environment {kind}",
             why="a name has 1 to 16 of a-z, 0-9 and -, begins with a letter, and 'lab' and 'hosts' "
             "belong to the environments of these names",
             todo="choose another name: make deploy LAB=second",
         )
     state = state_directory() / name
     kept = _kept(state / "networks.json")
-    if kept.get("environment", environment) != environment:
+    if kept.get("environment", kind) != kind:
         raise Problem(
-            f"{name} was made with ENV={kept['environment']}, not with ENV={environment}",
+            f"{name} was made with ENV={kept['environment']}, not with ENV={kind}",
             why="one name stands for one deployment in one environment",
             todo=f"say ENV={kept['environment']}, or choose another name with LAB=",
         )
-    return Lab(name, environment, _networks(kept, name), state, cache_directory())
+    return Lab(name, kind, _networks(kept, name), state, cache_directory())
 
 
 def _refuse_unknown() -> None:
-    for variable in os.environ:
-        if variable.startswith("HEYKEN_") and variable not in KNOWN:
-            raise Problem(
-                f"{variable} is not a setting",
-                why="no part of the deployment reads a variable of this name",
-                todo=f"unset it{nearest(variable, KNOWN)}",
-            )
+    for variable in environment.unknown(os.environ):
+        close = environment.meant(variable)
+        raise Problem(
+            f"{variable} is not a setting",
+            why="no part of the deployment reads a variable of this name",
+            todo=f"unset {variable}" + (f"; did you mean {close}?" if close else ""),
+        )
 
 
 def _refuse_unclear() -> None:

@@ -48,12 +48,18 @@ def default_path() -> Path:
     return Path.home() / ".config" / "heyken" / "client.toml"
 
 
+def is_default(path: Path) -> bool:
+    """Whether `heyken` reads `path` when nothing else is said."""
+    place = default_path()
+    return place.exists() and place.resolve() == path.resolve()
+
+
 def link(path: Path) -> None:
-    """Make `path` the default client file, unless a person keeps a file of their own there."""
+    """Make `path` the default client file, unless a person or another deployment has one."""
     place = default_path()
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if place.is_symlink():
-        place.unlink()
+    if place.is_symlink() and not place.exists():
+        place.unlink()  # it led to a deployment that is gone
     if not place.exists():
         place.symlink_to(path)
 

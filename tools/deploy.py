@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import fcntl
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from heyken_glue.cli.environment import CLIENT_FILE
 from lab import catalog, containers, engine, preflight, prepare, realtime
 from lab.artifacts import terraform as terraform_program
 from lab.problem import Problem
 from lab.progress import Progress
 from lab.settings import REPOSITORY, Lab
-from tools import chat, client_file, inventory, playbook, programs, secrets, summary
-from tools.check_inventory import unknown_variables
+from tools import (
+    chat,
+    check_inventory,
+    client_file,
+    exclusive,
+    inventory,
+    playbook,
+    programs,
+    secrets,
+    summary,
+)
 from tools.client import require
 from tools.terraform import Terraform
 
@@ -36,48 +47,76 @@ def deploy(lab: Lab, progress: Progress) -> None:
 
     Raises Problem at the first thing that a person has to mend; running it again goes on.
     """
-    prepared, addresses = provision(lab, progress)
-    with only_one(lab):
+    with _only_one_checked(lab, progress):
+        prepared, addresses = _provision(lab, progress)
         with progress.phase("Ansible"):
             playbook.run("site.yml", inventory=lab.inventory, state=lab.state)
         with progress.phase("proof"), ThreadPoolExecutor() as pool:
             asked = pool.submit(heyken, lab, "ask", QUESTION, "--json")
             status = heyken(lab, "status", "--json")
             answer = {"question": QUESTION, **asked.result()}
-    if lab.name == "lab":
+    if lab.is_default:
         for place in programs.link():
             progress.say(f"linked {place}")
     _summarise(lab, prepared, addresses, status=status, answer=answer, progress=progress)
 
 
-def provision(lab: Lab, progress: Progress) -> tuple[prepare.Prepared, Mapping[str, str]]:
-    """Check, prepare, make secrets, hosts and networks, and write the inventory.
-
-    Returns what was prepared and the addresses people use.
-    """
-    with progress.phase("checks"):
-        unknown_variables(REPOSITORY / "inventory" / inventory.COMMITTED)
-        if lab.environment == "lab":
-            preflight.check(lab)
-        lab.remember()
-    with only_one(lab):
-        official = chat.may_be_official(lab)
-        prepared = prepare.prepare(lab, progress, chat_may_be_official=official)
-        with progress.phase("secrets"):
-            if secrets.ensure(lab.state, lab.name, chat_users=chat.users(lab)):
-                progress.say(f"generated what was missing of CA, tokens, passwords in {lab.state}")
-        return prepared, _describe(lab, prepared, _terraform(lab, prepared, progress))
+def provision(lab: Lab, progress: Progress) -> None:
+    """Check, prepare, make secrets, hosts and networks, and write the inventory."""
+    with _only_one_checked(lab, progress):
+        _provision(lab, progress)
 
 
 def plan(lab: Lab, progress: Progress) -> None:
-    """Say whether Terraform would change something; it changes nothing."""
-    prepared = prepare.prepare(lab, progress, chat_may_be_official=chat.may_be_official(lab))
-    secrets.ensure(lab.state, lab.name, chat_users=chat.users(lab))
-    with progress.phase("terraform plan"):
-        terraform = root(lab, prepared.terraform)
-        terraform.init(prepared.provider.directory if prepared.provider else None)
-        changes = terraform.plan(variables(lab, prepared.image))
-    progress.say(terraform.show() if changes else "nothing would change")
+    """Say whether Terraform would change something; it changes nothing.
+
+    For a lab that is not there it looks at the machine as deploying does, and keeps nothing.
+    """
+    with _home_of_plan(lab, progress) as home:
+        prepared = prepare.prepare(lab, progress, chat_may_be_official=chat.may_be_official(lab))
+        with progress.phase("terraform plan"):
+            terraform = root(home, prepared.terraform)
+            terraform.init(prepared.provider.directory if prepared.provider else None)
+            changes = terraform.plan(variables(home, prepared.image))
+        progress.say(terraform.show() if changes else "nothing would change")
+
+
+@contextmanager
+def _only_one_checked(lab: Lab, progress: Progress) -> Iterator[None]:
+    """Look at the machine and the inventory; then keep others from this lab until all is done."""
+    with progress.phase("checks"):
+        check_inventory.unknown_variables(REPOSITORY / "inventory" / inventory.COMMITTED)
+        if lab.environment == "lab":
+            preflight.check(lab)
+        lab.remember()
+    with exclusive.only_one(lab):
+        yield
+
+
+@contextmanager
+def _home_of_plan(lab: Lab, progress: Progress) -> Iterator[Lab]:
+    """Give the lab to plan for: itself if it is deployed, else one with a passing state."""
+    if lab.deployed:
+        with exclusive.only_one(lab):
+            yield lab
+        return
+    with progress.phase("checks"):
+        if lab.environment == "lab":
+            preflight.check(lab)
+    with tempfile.TemporaryDirectory(prefix="heyken-plan-") as place:
+        home = dataclasses.replace(lab, state=Path(place))
+        secrets.ensure(home.state, home.name, chat_users=chat.users(lab))
+        yield home
+
+
+def _provision(lab: Lab, progress: Progress) -> tuple[prepare.Prepared, Mapping[str, str]]:
+    """Return what was prepared and the addresses people use."""
+    official = chat.may_be_official(lab)
+    prepared = prepare.prepare(lab, progress, chat_may_be_official=official)
+    with progress.phase("secrets"):
+        if secrets.ensure(lab.state, lab.name, chat_users=chat.users(lab)):
+            progress.say(f"generated what was missing of CA, tokens, passwords in {lab.state}")
+    return prepared, _describe(lab, prepared, _terraform(lab, prepared, progress))
 
 
 def verify(lab: Lab, progress: Progress) -> None:
@@ -147,7 +186,7 @@ def heyken(lab: Lab, *words: str) -> dict[str, Any]:
         text=True,
         timeout=120,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "HEYKEN_CLIENT_FILE": str(lab.client_file)},
+        env={**os.environ, CLIENT_FILE: str(lab.client_file)},
     )
     if done.returncode != 0:
         raise Problem(
@@ -157,21 +196,6 @@ def heyken(lab: Lab, *words: str) -> dict[str, Any]:
         )
     result: dict[str, Any] = json.loads(done.stdout)
     return result
-
-
-@contextmanager
-def only_one(lab: Lab) -> Iterator[None]:
-    """Keep two deployments of one lab apart."""
-    with (lab.state / "deploy.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Problem(
-                f"another deployment of {lab.name} is at work",
-                why=f"it holds {lab.state / 'deploy.lock'}",
-                todo="wait until it has ended",
-            ) from error
-        yield
 
 
 def _describe(
@@ -195,7 +219,7 @@ def _describe(
         name=lab.name,
         state=lab.state,
         outputs=outputs,
-        default=lab.name == "lab",
+        default=lab.is_default,
     )
     return {**chat.addresses(lab, outputs), **doors}
 
@@ -235,11 +259,19 @@ def _summarise(
             answer=answer,
             state=lab.state,
             client_file=lab.client_file,
+            command=_command(lab),
             seconds=progress.seconds,
             remarks=REMARKS,
         ),
         progress.console,
     )
+
+
+def _command(lab: Lab) -> str:
+    """Return how a person calls `heyken` for this lab, from any shell."""
+    if client_file.is_default(lab.client_file):
+        return programs.command()
+    return f"{CLIENT_FILE}={lab.client_file} {programs.command()}"
 
 
 def _chat(prepared: prepare.Prepared, addresses: Mapping[str, str]) -> list[summary.Component]:

@@ -49,6 +49,18 @@ def write(inventory: Path, outputs: Mapping[str, Any], deployment: Deployment) -
     return file
 
 
+def remove(inventory: Path) -> list[Path]:
+    """Remove what the deployment wrote below `inventory`; return people's own files, which stay."""
+    (inventory / "hosts.yml").unlink(missing_ok=True)
+    for path in sorted(inventory.rglob("*"), reverse=True):
+        if path.is_symlink():
+            path.unlink()
+    for path in sorted([inventory, *inventory.rglob("*")], reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    return sorted(path for path in inventory.rglob("*") if path.is_file())
+
+
 def content(outputs: Mapping[str, Any], deployment: Deployment) -> dict[str, Any]:
     """Return the inventory as ansible's YAML plugin reads it.
 

@@ -6,19 +6,25 @@ import os
 import shutil
 import sys
 import time
+from contextlib import ExitStack
 
 from lab import containers, engine
 from lab.artifacts import terraform as terraform_program
 from lab.problem import Problem
 from lab.progress import Progress
 from lab.settings import Lab
-from tools import client_file, deploy, programs
+from tools import client_file, deploy, exclusive, inventory, programs
+
+CONSEQUENCES = {
+    "lab": "This destroys the lab '{name}' and its secrets.",
+    "hosts": "This forgets the deployment '{name}' and its secrets; its machines stay as they are.",
+}
 
 
 def stop(lab: Lab, progress: Progress) -> None:
     """Stop the hosts; everything on them stays."""
     _require(lab)
-    with deploy.only_one(lab), progress.phase("stop"):
+    with exclusive.only_one(lab), progress.phase("stop"):
         names = containers.stop(lab)
     told = ", ".join(names) or "nothing ran"
     progress.say(f"stopped: {told}; {lab.make('start')} brings it back")
@@ -29,7 +35,7 @@ def start(lab: Lab, progress: Progress) -> None:
     _require(lab)
     with progress.phase("engine"):
         engine.ensure(progress)
-    with deploy.only_one(lab), progress.phase("start"):
+    with exclusive.only_one(lab), progress.phase("start"):
         containers.start(lab)
     with progress.phase("proof", estimate="the models load"):
         answer = _patiently(lab)
@@ -37,7 +43,13 @@ def start(lab: Lab, progress: Progress) -> None:
 
 
 def _require(lab: Lab) -> None:
-    if not (lab.state / "terraform" / "terraform.tfstate").exists():
+    if lab.environment != "lab":
+        raise Problem(
+            f"{lab.name} runs on machines of yours",
+            why="only the containers of a lab can be stopped and started from here",
+            todo="stop the machines themselves, first the core that is not active",
+        )
+    if not lab.deployed:
         raise Problem(
             f"there is no lab {lab.name}",
             why=f"{lab.state} has no state",
@@ -48,15 +60,10 @@ def _require(lab: Lab) -> None:
 def destroy(lab: Lab, progress: Progress) -> None:
     """Remove the lab: hosts, networks, volumes, state, secrets, and the engine if it was ours."""
     confirm(lab)
-    with progress.phase("destroy"):
-        if engine.connect() is not None and (lab.state / "terraform").exists():
-            _terraform_destroy(lab, progress)
-        swept = containers.sweep(lab)
-    for thing in swept:
-        progress.say(f"was left over: {thing}")
-    _forget(lab)
-    if lab.name == "lab":
-        programs.unlink()
+    with ExitStack() as stack:
+        if lab.state.exists():
+            stack.enter_context(exclusive.only_one(lab))
+        _remove(lab, progress)
     with progress.phase("engine"):
         ended = engine.stop_own()
     if ended:
@@ -64,16 +71,30 @@ def destroy(lab: Lab, progress: Progress) -> None:
     progress.say(f"the artefacts stay in {lab.cache}")
 
 
+def _remove(lab: Lab, progress: Progress) -> None:
+    with progress.phase("destroy"):
+        if engine.connect() is not None and (lab.state / "terraform").exists():
+            _terraform_destroy(lab, progress)
+        swept = containers.sweep(lab)
+    for thing in swept:
+        progress.say(f"was left over: {thing}")
+    _forget(lab, progress)
+    if lab.is_default:
+        programs.unlink()
+
+
 def confirm(lab: Lab) -> None:
     """Ask for the lab's name, unless CONFIRM gives it."""
     given = os.environ.get("CONFIRM")
-    if given is None and sys.stdin.isatty():
-        given = input(f"This destroys the lab '{lab.name}' and its secrets. Type its name: ")
+    if given is None:
+        sys.stdout.write(f"{CONSEQUENCES[lab.environment].format(name=lab.name)} Type its name: ")
+        sys.stdout.flush()
+        given = sys.stdin.readline().strip()  # a person's, or what a pipe holds
     if given != lab.name:
         raise Problem(
             f"lab {lab.name} was not destroyed",
-            why=f"its name was not confirmed (got {given!r})",
-            todo=f"type it when asked, or: {lab.make('destroy')} CONFIRM={lab.name}",
+            why=f"its name was not confirmed (got '{given}')",
+            todo=f"type {lab.name} when asked, or: {lab.make('destroy')} CONFIRM={lab.name}",
         )
 
 
@@ -86,11 +107,10 @@ def _terraform_destroy(lab: Lab, progress: Progress) -> None:
         progress.say(f"[yellow]{problem.what}: {problem.why.splitlines()[0]}[/]")
 
 
-def _forget(lab: Lab) -> None:
-    for path in (lab.inventory / "hosts.yml", lab.inventory / "group_vars" / "all" / "vault.yml"):
-        path.unlink(missing_ok=True)
-    if lab.name != "lab":
-        shutil.rmtree(lab.inventory, ignore_errors=True)
+def _forget(lab: Lab, progress: Progress) -> None:
+    kept = inventory.remove(lab.inventory)
+    if kept and not lab.is_default:
+        progress.say(f"your own files stay: {', '.join(str(path) for path in kept)}")
     client_file.unlink(lab.client_file)
     shutil.rmtree(lab.state, ignore_errors=True)
 

@@ -36,6 +36,13 @@ def link() -> list[str]:
     return linked
 
 
+def command() -> str:
+    """Return what a person's shell takes for this checkout's `heyken`: its name, or its path."""
+    own = Path(sys.executable).with_name("heyken")
+    place = _directory() / "heyken"
+    return "heyken" if place.is_symlink() and place.resolve() == own.resolve() else str(own)
+
+
 def unlink() -> list[str]:
     """Remove the links that lead to this checkout; return them."""
     removed = []

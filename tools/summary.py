@@ -22,7 +22,9 @@ class Component:
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything the table says. `seconds` are the phases' times, `answer` the proof."""
+    """Everything the table says. `seconds` are the phases' times, `answer` the proof,
+    `command` what a person types to reach this deployment.
+    """
 
     name: str
     addresses: Mapping[str, str]
@@ -31,6 +33,7 @@ class Summary:
     answer: Mapping[str, Any]
     state: Path
     client_file: Path
+    command: str
     seconds: Mapping[str, float]
     remarks: Sequence[str]
 
@@ -97,7 +100,7 @@ def _commands(summary: Summary) -> list[str]:
     body = '{"message": "hello"}'
     curl = f"curl --config {summary.state}/curl.conf --json '{body}'"
     return [
-        f'heyken ask "{summary.answer["question"]}"',
+        f'{summary.command} ask "{summary.answer["question"]}"',
         f"{curl} {summary.addresses['Chat API']}/api/v1/chat",
     ]
 

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from heyken_glue.cli import environment
 from heyken_glue.cli.output import EXIT_CONFIG, CliProblem
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
 
-VARIABLE = "HEYKEN_CLIENT_FILE"
-DEFAULT_FILE = pathlib.Path(".config/heyken/client.toml")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 TEXT_KEYS = ("deployment", "url", "ca_file", "token")
 # five heartbeats of a gateway with the usual settings: when none of them came, a stream is broken
@@ -39,8 +38,7 @@ class ClientFile:
 
 def load(environ: Mapping[str, str]) -> ClientFile:
     """Read the client file, or raise CliProblem with exit code 78."""
-    named = environ.get(VARIABLE)
-    path = pathlib.Path(named) if named else pathlib.Path(environ.get("HOME", "/")) / DEFAULT_FILE
+    path = environment.client_file(environ)
     _refuse_open_file(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -103,6 +101,6 @@ def _problem(what: Text) -> CliProblem:
     todo = _(
         "Deploying writes this file: run `make deploy`, or copy the file from where it was run, "
         "or name another one in {variable}.",
-        variable=VARIABLE,
+        variable=environment.CLIENT_FILE,
     )
     return CliProblem(what, todo, exit_code=EXIT_CONFIG)

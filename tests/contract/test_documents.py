@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from typer import main as typer_main
 
-from heyken_glue.cli import app
-from lab import settings as lab_settings
+from heyken_glue.cli import app, environment
 from tests.contract import support
 from tools import role_docs
 
@@ -117,4 +118,26 @@ def test_the_api_page_names_every_error_code() -> None:
 
 def test_the_files_page_names_every_variable_of_the_environment() -> None:
     page = (support.ROOT / "docs/reference/files.md").read_text(encoding="utf-8")
-    assert {name for name in lab_settings.KNOWN if f"`{name}`" not in page} == set()
+    assert {name for name in environment.KNOWN if f"`{name}`" not in page} == set()
+
+
+def test_every_printed_make_command_can_be_typed() -> None:
+    """Targets and settings that a page shows exist; `-n` prints what would run and runs nothing."""
+    shown: set[str] = set()
+    for page in _pages():
+        for block in _FENCE.findall(page.read_text(encoding="utf-8")):
+            shown |= set(
+                re.findall(r"^ *(?:sudo )?(make [^#\n|&>]*?) *(?:#.*)?$", block, re.MULTILINE)
+            )
+    assert len(shown) >= 12, f"only {sorted(shown)} were found"
+    for command in sorted(shown):
+        words = shlex.split(command)
+        done = subprocess.run(  # noqa: S603 - as our own pages print it
+            [words[0], "-n", *words[1:]],
+            cwd=support.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"

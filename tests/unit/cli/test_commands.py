@@ -197,7 +197,8 @@ def test_a_wrong_client_file_is_exit_78_and_says_where(
 def test_a_missing_client_file_is_exit_78(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, capsys: Capture
 ) -> None:
-    monkeypatch.delenv("HEYKEN_CLIENT_FILE", raising=False)
+    for variable in ("HEYKEN_CLIENT_FILE", "HEYKEN_LAB"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cli.main(["status"]) == 78
     assert "make deploy" in capsys.readouterr().err

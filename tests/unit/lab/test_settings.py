@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from heyken_glue.cli import environment
 from lab import settings
 from lab.problem import Problem
 
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in settings.KNOWN:
+    for name in environment.KNOWN:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HEYKEN_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("HEYKEN_CACHE_DIR", str(tmp_path / "cache"))

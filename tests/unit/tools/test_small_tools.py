@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -80,21 +79,6 @@ def test_an_unknown_command_ends_without_a_traceback() -> None:
     assert done.returncode == 2
     assert "usage" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_destroying_needs_the_right_name(tmp_path: Path) -> None:
-    environment = {**os.environ, "HEYKEN_STATE_DIR": str(tmp_path), "CONFIRM": "other"}
-    environment |= {"HEYKEN_LAB": "nobody"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tools", "destroy"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 1, done.stdout
-    assert "was not destroyed" in done.stderr
 
 
 def test_catalogues_compile_to_the_same_bytes_each_time(tmp_path: Path) -> None:
