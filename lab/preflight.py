@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -21,6 +22,9 @@ CACHE_GIB = 4
 ENGINE_GIB = 4
 SPARE_GIB = 0.25  # where everything is there already
 FILE_SYSTEMS = {"overlay", "tmpfs"}
+# systemd of one host watches files with six to eight inotify instances.
+INOTIFY_INSTANCES = 32
+INOTIFY_MAX = Path("/proc/sys/fs/inotify/max_user_instances")
 # What hosts.auto.tfvars publishes on this machine's loopback, for the lab of this name only.
 PUBLISHED = {"lab": (3100,)}
 
@@ -29,7 +33,7 @@ def check(lab: Lab) -> None:
     """Raise one Problem that lists everything in the way; return if nothing is."""
     found = [*_machine(), *_memory(lab), *_space(lab), *_kernel()]
     if os.geteuid() == 0:  # nobody else may ask the engine what is whose
-        found += [*_networks(lab), *_ports(lab)]
+        found += [*_networks(lab), *_ports(lab), *_inotify(lab)]
     if not found:
         return
     if len(found) == 1:
@@ -126,6 +130,29 @@ def _kernel() -> Iterator[Problem]:
             why="/sys/fs/cgroup has neither version 2 nor the memory controller of version 1",
             todo="mount them: mount -t cgroup2 none /sys/fs/cgroup",
         )
+
+
+def _inotify(lab: Lab) -> Iterator[Problem]:
+    """All containers of root share one allowance; a host that finds none left does not boot."""
+    most = int(INOTIFY_MAX.read_text())
+    used = _inotify_used()
+    if not lab.deployed and used + INOTIFY_INSTANCES > most:
+        yield Problem(
+            f"{max(0, most - used)} inotify instances are left",
+            why=f"the lab's hosts need {INOTIFY_INSTANCES}, root may have {most}, and {used} are "
+            "in use: other labs and containers have them",
+            todo=f"sysctl fs.inotify.max_user_instances={most + 128 * (1 + used // most)}",
+        )
+
+
+def _inotify_used() -> int:
+    used = 0
+    for process in Path("/proc").glob("[0-9]*/fd"):
+        with contextlib.suppress(OSError):  # it has ended
+            for file in process.iterdir():
+                with contextlib.suppress(OSError):
+                    used += str(file.readlink()) == "anon_inode:inotify"
+    return used
 
 
 def _networks(lab: Lab) -> Iterator[Problem]:

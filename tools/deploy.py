@@ -85,7 +85,7 @@ def plan(lab: Lab, progress: Progress) -> None:
 def _only_one_checked(lab: Lab, progress: Progress) -> Iterator[None]:
     """Look at the machine and the inventory; then keep others from this lab until all is done."""
     with progress.phase("checks"):
-        check_inventory.unknown_variables(REPOSITORY / "inventory" / inventory.COMMITTED)
+        check_inventory.check(REPOSITORY / "inventory" / inventory.COMMITTED, lab.inventory)
         if lab.environment == "lab":
             preflight.check(lab)
         lab.remember()
@@ -233,6 +233,30 @@ def _summarise(
     answer: Mapping[str, Any],
     progress: Progress,
 ) -> None:
+    summary.show(
+        summary.Summary(
+            name=lab.name,
+            addresses=addresses,
+            components=_components(prepared, addresses, status=status, answer=answer),
+            status=status,
+            answer=answer,
+            state=lab.state,
+            client_file=lab.client_file,
+            command=_command(lab),
+            seconds=progress.seconds,
+            remarks=REMARKS,
+        ),
+        progress.console,
+    )
+
+
+def _components(
+    prepared: prepare.Prepared,
+    addresses: Mapping[str, str],
+    *,
+    status: Mapping[str, Any],
+    answer: Mapping[str, Any],
+) -> list[summary.Component]:
     parts = [
         summary.Component("Heyken", str(status.get("version")), "this repository"),
         summary.Component("Ollama", prepared.ollama.version, prepared.ollama.origin),
@@ -250,21 +274,7 @@ def _summarise(
             summary.Component("Docker engine", _engine_version(), engine.origin()),
             summary.Component("System image", prepared.image, "Debian packages"),
         ]
-    summary.show(
-        summary.Summary(
-            name=lab.name,
-            addresses=addresses,
-            components=parts,
-            status=status,
-            answer=answer,
-            state=lab.state,
-            client_file=lab.client_file,
-            command=_command(lab),
-            seconds=progress.seconds,
-            remarks=REMARKS,
-        ),
-        progress.console,
-    )
+    return parts
 
 
 def _command(lab: Lab) -> str:

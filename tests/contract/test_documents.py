@@ -78,7 +78,7 @@ def test_generated_pages_are_current() -> None:
 
 
 def test_every_deliberate_playbook_has_a_runbook() -> None:
-    layers = {"site", "verify", "preflight", "agreement", "base", "chat", "cores", "hub"}
+    layers = {"site", "verify", "preflight", "inputs", "agreement", "base", "chat", "cores", "hub"}
     acts = {
         path.stem for path in support.files(":(glob)ansible/playbooks/*.yml", at_least=3)
     } - layers

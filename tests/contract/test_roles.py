@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,33 @@ def test_every_notify_has_a_handler_and_every_handler_is_notified() -> None:
 def test_nothing_ignores_errors() -> None:
     for path in support.files(":(glob)ansible/**/*.yml", at_least=support.ROLE_COUNT * 3):
         assert "ignore_errors" not in path.read_text(encoding="utf-8"), support.name_of(path)
+
+
+def _roles_of(play: dict[str, Any]) -> Iterator[str]:
+    yield from (one["role"] for one in play.get("roles", []))
+    for task in play.get("tasks", []):
+        imported = task.get("ansible.builtin.import_role") or {}
+        if imported.get("tasks_from") == "validate":
+            yield imported["name"]
+
+
+def test_the_inputs_of_every_role_are_checked_before_anything_changes() -> None:
+    """Whoever gets a role in one of site.yml's layers gets its inputs checked in inputs.yml."""
+    folder = support.ROOT / "ansible" / "playbooks"
+    order = [one["import_playbook"] for one in support.load_yaml(folder / "site.yml")]
+    assert order[:2] == ["preflight.yml", "inputs.yml"]
+    given: dict[str, set[str]] = {}
+    for layer in order:
+        for play in support.load_yaml(folder / layer):
+            kind = "checked" if layer == "inputs.yml" else "given"
+            for role in _roles_of(play):
+                given.setdefault(kind, set()).add(role)
+    assert len(given["checked"]) >= 10
+    assert given["given"] - given["checked"] == {"preflight"}
+
+
+@pytest.mark.parametrize("name", _ROLES)
+def test_checking_alone_takes_the_same_inputs(name: str) -> None:
+    specs = support.load_yaml(support.ROOT / "ansible" / "roles" / name / "meta/argument_specs.yml")
+    if name != "preflight":
+        assert specs["argument_specs"]["validate"] == specs["argument_specs"]["main"]

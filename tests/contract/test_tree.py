@@ -35,7 +35,7 @@ def _settings(path: Path) -> dict[str, dict[str, str]]:
 
 def _resolved(value: str, folder: Path) -> str:
     """Make the paths of one ansible.cfg comparable with those of another."""
-    if re.fullmatch(r"[\w./-]*/[\w./-]*", value) and not value.startswith("/"):
+    if re.fullmatch(r"[\w./$-]*/[\w./$-]*", value) and not value.startswith("/"):
         return str((folder / value).resolve())
     return value
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible import constants
+from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ansible.executor.stats import AggregateStats
     from ansible.executor.task_result import CallbackTaskResult
@@ -45,6 +47,42 @@ def shortened(result: Mapping[str, Any]) -> dict[str, Any]:
 def titled(result: CallbackTaskResult) -> str:
     """Return the host and the task of a result."""
     return f"{result.host.get_name()}: {result.task.get_name()}"
+
+
+def worst(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the result itself, or the first failed item of a loop."""
+    return next((item for item in result.get("results", []) if "exception" in item), result)
+
+
+def inputs_named(role: str, result: Mapping[str, Any]) -> list[str]:
+    """Return the inputs of `role` that a refusal judged, or else those that it tells of."""
+    judged = " ".join(map(str, [result.get("assertion", ""), *result.get("argument_errors", [])]))
+    for text in (judged, str(result.get("msg", ""))):
+        found = re.findall(rf"(?<![\w.]){role}_\w+", text)
+        if found:
+            return list(dict.fromkeys(found))
+    return []
+
+
+def places(name: str, inventories: Iterable[Path]) -> Iterator[str]:
+    """Return `file:line: text` of every place below the inventories that sets a variable."""
+    for inventory in inventories:
+        for file in sorted(inventory.glob("*_vars/**/*.yml")):
+            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+                if re.match(rf"{name}\s*:", line):
+                    yield f"{file}:{number}: {line}"
+
+
+def advice(role: str, result: Mapping[str, Any]) -> list[str]:
+    """Return where the refused inputs of a role are set, and what to do."""
+    inventories = [Path(one) for one in context.CLIARGS.get("inventory") or ()]
+    lines = []
+    for name in inputs_named(role, result):
+        default = f"ansible/roles/{role}/defaults/main.yml, and nothing in the inventory"
+        lines += [f"set in: {place}" for place in places(name, inventories)] or [
+            f"{name} is set in: {default}"
+        ]
+    return [*lines, "do: correct it there and run make deploy again"] if lines else []
 
 
 class Stretch:
@@ -132,6 +170,16 @@ class CallbackModule(CallbackBase):
         self._handle_warnings_and_exception(result)
         self._display.display(f"    FAILED {titled(result)}\n    {result.task.get_path()}", "red")
         self._display.display(self._dump_results(shortened(result.result)), "red")
+        if not ignore_errors and self._judges_inputs(result.task):
+            for line in advice(self._role.label if self._role else "", worst(result.result)):
+                self._display.display(f"    {line}", "red")
+
+    @staticmethod
+    def _judges_inputs(task: Task) -> bool:
+        """Whether a task looks at a role's inputs."""
+        return task.action.endswith("validate_argument_spec") or task.get_name().split(" : ")[
+            -1
+        ].startswith("Validate")
 
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         """Say which host cannot be reached, and why."""

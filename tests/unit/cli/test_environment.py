@@ -11,7 +11,7 @@ from heyken_glue.cli import environment, language
 from heyken_glue.cli.output import CliProblem
 
 Capture = pytest.CaptureFixture[str]
-HOME = "/home/someone"
+HOME = "/srv/someone"
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["version"], ["ask", "hello"], ["--help"]])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import ipaddress
+import os
 import re
 import shutil
 import socket
@@ -50,6 +52,32 @@ def test_everything_in_the_way_is_said_at_once(lab: Lab, monkeypatch: pytest.Mon
     said = str(caught.value)
     for part in ("needs root", "aarch64", "MiB of memory", "1.0 GiB are free", "sudo make deploy"):
         assert part in said, said
+
+
+def test_hosts_that_could_not_boot_are_not_made(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = tmp_path / "max_user_instances"
+    limit.write_text("128\n")
+    monkeypatch.setattr(preflight, "INOTIFY_MAX", limit)
+    monkeypatch.setattr(preflight, "_inotify_used", lambda: 96)
+    preflight.check(lab)
+    monkeypatch.setattr(preflight, "_inotify_used", lambda: 97)
+    with pytest.raises(Problem, match="31 inotify instances are left") as caught:
+        preflight.check(lab)
+    assert caught.value.todo == "sysctl fs.inotify.max_user_instances=256"
+
+
+def test_inotify_instances_in_use_are_counted() -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    made = [library.inotify_init1(os.O_CLOEXEC) for _ in range(8)]
+    try:
+        counted = preflight._inotify_used()
+    finally:
+        for number in made:
+            os.close(number)
+    assert min(made) >= 0
+    assert counted >= 8
 
 
 def test_another_system_is_refused(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

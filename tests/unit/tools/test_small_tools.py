@@ -12,7 +12,7 @@ import pytest
 from lab import shell, spelling
 from lab.artifacts import catalogues
 from lab.problem import Problem
-from tools import check_inventory, client_file
+from tools import client_file
 
 
 def test_a_failing_program_is_explained_by_its_last_lines() -> None:
@@ -43,22 +43,6 @@ def test_close_words_are_suggested_and_far_ones_are_not() -> None:
         "; did you mean vip_adverts?"
     )
     assert spelling.nearest("zzz", {"vip_adverts"}) == ""
-
-
-def test_a_mistyped_inventory_variable_is_named_with_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(check_inventory, "REPOSITORY", tmp_path)
-    specs = tmp_path / "ansible/roles/vip/meta/argument_specs.yml"
-    specs.parent.mkdir(parents=True)
-    specs.write_text("argument_specs: {main: {options: {vip_priority: {type: int}}}}")
-    file = tmp_path / "inventory/lab/group_vars/cores/vip.yml"
-    file.parent.mkdir(parents=True)
-    file.write_text("vip_priorty: 254\n")
-    with pytest.raises(Problem) as caught:
-        check_inventory.unknown_variables(tmp_path / "inventory/lab")
-    assert "vip_priorty" in caught.value.what
-    assert "did you mean vip_priority?" in caught.value.todo
 
 
 def test_a_persons_own_client_file_is_never_replaced(
