@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from bench import answers, calm, chat, crowd, deploying, figures, survival, vip_gap
+from bench import answers, calm, chat, deploying, figures, survival, switchover, vip_gap
 from bench.pair import Pair
 from lab import settings
 from lab.problem import Problem
@@ -26,6 +27,7 @@ CHOICES: dict[str, Callable[[Lab, argparse.Namespace], list[figures.Figure]]] = 
     "chat": lambda lab, chosen: chat.measure(Pair(lab), chosen.repeats),
     "crowd": lambda lab, _: crowd.measure(lab),
     "vip": lambda lab, chosen: vip_gap.measure(Pair(lab), chosen.repeats),
+    "switchover": lambda lab, chosen: switchover.measure(Pair(lab), chosen.repeats),
     "survival": lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats),
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),
 }

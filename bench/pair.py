@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Callable
 from typing import Any
+
+import requests
 
 from lab.faults import Host
 from lab.problem import Problem
@@ -13,6 +16,7 @@ from tools.client_file import PORT
 from tools.deploy import heyken
 
 WHOLE_SECONDS = 90.0
+SWITCH_SECONDS = 25.0
 TAKEN = (
     "journalctl --unit keepalived --since @{:.3f} --output cat --no-pager"
     " | grep 'Entering MASTER STATE' | wc -l"
@@ -34,6 +38,26 @@ class Pair:
     def holder(self) -> str:
         """Return the name of the core that holds the address."""
         return str(self.status()["holder"])
+
+    def other(self, name: str) -> str:
+        """Return the name of the other core."""
+        return next(core for core in self.cores if core != name)
+
+    @property
+    def token(self) -> str:
+        """What an operator's program shows at the API."""
+        return str(tomllib.loads(self.lab.client_file.read_text())["token"])
+
+    def switch(self, core: str, **more: object) -> requests.Response:
+        """Ask for a planned move to a core, within the cool-down too; return what is said."""
+        host, port = self.vip
+        return requests.post(
+            f"https://{host}:{port}/switch_core",
+            json={"core_id": int(core[-1]), "force": True, **more},
+            headers={"Authorization": f"Bearer {self.token}"},
+            verify=str(self.lab.state / "ca.crt"),
+            timeout=SWITCH_SECONDS,
+        )
 
     def moves_since(self, moment: float) -> int:
         """Count how often the address was taken over since `moment` (seconds since 1970)."""
