@@ -52,6 +52,9 @@ class AnswerStore:
         self._clock = clock
         self._observer = observer
         self._answers: dict[str, Answer] = {}
+        # those that are over, the oldest first, and their size together
+        self._finished: dict[Answer, None] = {}
+        self._finished_bytes = 0
         self._running: dict[Answer, asyncio.Task[None]] = {}
         self._leaving = False
         self.forgotten: Observer = observer_of_nothing
@@ -78,8 +81,7 @@ class AnswerStore:
 
     def drop(self, answer: Answer) -> None:
         """Forget an answer at once; somebody knows better."""
-        if self._answers.get(answer.id) is answer:
-            del self._answers[answer.id]
+        self._let_go(answer)
         answer.cancel()
 
     def known(self, answer_id: str) -> Answer | None:
@@ -137,22 +139,30 @@ class AnswerStore:
         self._running.pop(answer, None)
         if not task.cancelled() and task.exception() is not None:
             log.error("answer_crashed", id=answer.id, exc_info=task.exception())
-        if answer.finished:
-            return
-        if self._leaving:
-            answer.leave()
-        else:  # whatever happened, no reader may wait for ever
-            answer.fail(CANCELLED)
+        if not answer.finished:
+            if self._leaving:
+                answer.leave()
+            else:  # whatever happened, no reader may wait for ever
+                answer.fail(CANCELLED)
+        if self._answers.get(answer.id) is answer:
+            self._finished[answer] = None
+            self._finished_bytes += answer.size_bytes
 
     def _forget(self) -> None:
         """Drop finished answers that are too old, or the oldest of too many."""
-        finished = [answer for answer in self._answers.values() if answer.finished_at is not None]
-        horizon = self._clock() - self.limits.keep_seconds
-        size = sum(answer.size_bytes for answer in finished)
-        excess = len(finished) - self.limits.kept_max
-        for index, answer in enumerate(finished):
+        horizon, limits = self._clock() - self.limits.keep_seconds, self.limits
+        while self._finished:
+            answer = next(iter(self._finished))
             too_old = answer.finished_at is not None and answer.finished_at < horizon
-            if too_old or index < excess or size > self.limits.kept_bytes_max:
-                del self._answers[answer.id]
-                size -= answer.size_bytes
-                self.forgotten(answer)
+            too_many = len(self._finished) > limits.kept_max
+            if not (too_old or too_many or self._finished_bytes > limits.kept_bytes_max):
+                return
+            self._let_go(answer)
+            self.forgotten(answer)
+
+    def _let_go(self, answer: Answer) -> None:
+        if self._answers.get(answer.id) is answer:
+            del self._answers[answer.id]
+        if answer in self._finished:
+            del self._finished[answer]
+            self._finished_bytes -= answer.size_bytes

@@ -19,6 +19,8 @@ from heyken_glue.gateway.ports import CopyStore
 
 log = logs.get(__name__)
 PORTION_TOKENS_MAX = 2048
+# packing what is new of many answers in one go would hold up the tokens of all
+PORTIONS_AT_ONCE = 64
 # finished answers that wait for a store that is away
 FINISHED_WAITING_MAX = 64
 
@@ -27,11 +29,13 @@ FINISHED_WAITING_MAX = 64
 class Pace:
     """Seconds between two copies, tokens that do not wait so long, seconds for accepting.
 
+    for_each: what each answer in the making adds: of many, less often, so that copying stays cheap.
     retry: seconds between two looks at a store that is away; farewell: for the last copies.
     read_own: seconds for the own store to say what it knows, with the whole pair's readers coming.
     """
 
     interval: float = 0.02
+    for_each: float = 0.0005
     tokens: int = 16
     accept: float = 0.1
     retry: float = 0.2
@@ -121,7 +125,7 @@ class Replica:
         while True:
             await self._wake.wait()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.interval):
+                async with asyncio.timeout(self._interval()):
                     await self._urgent.wait()
             self._wake.clear()
             self._urgent.clear()
@@ -138,12 +142,9 @@ class Replica:
     async def _copy(self) -> None:
         items, self._dirty = list(self._dirty.values()), {}
         over, self._over = self._over, []
-        portions = [item.portion(self._has.get(item.answer.id, 0)) for item in items]
-        if portions:
-            lengths = await self.store.write(portions)
-            for item, portion, length in zip(items, portions, lengths, strict=True):
-                self._note(item, portion, length)
-        elif not over:
+        for start in range(0, len(items), PORTIONS_AT_ONCE):
+            await self._write(items[start : start + PORTIONS_AT_ONCE])
+        if not items and not over:
             await self.store.ping()
         if over:
             await self.store.forget(over)
@@ -151,6 +152,15 @@ class Replica:
             self.away = False
             log.info("copies_resumed", store=self.store.name)
         self._tell()
+
+    def _interval(self) -> float:
+        return max(self._pace.interval, len(self._live) * self._pace.for_each)
+
+    async def _write(self, items: Sequence[Tracked]) -> None:
+        portions = [item.portion(self._has.get(item.answer.id, 0)) for item in items]
+        lengths = await self.store.write(portions)
+        for item, portion, length in zip(items, portions, lengths, strict=True):
+            self._note(item, portion, length)
 
     def _note(self, item: Tracked, portion: Portion, length: int) -> None:
         answer = item.answer

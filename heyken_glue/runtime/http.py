@@ -22,6 +22,7 @@ from heyken_glue import errors, logs
 T = TypeVar("T")
 SOCKET_MODE = 0o660
 SHUTDOWN_SECONDS = 1.0
+CONNECTIONS_MAX = 16
 TOO_MANY, REQUEST_TIMEOUT, FIRST_ERROR, FIRST_SERVER_ERROR = 429, 408, 400, 500
 
 
@@ -93,11 +94,20 @@ def _tls(purpose: ssl.Purpose, ca: Path, certificate: Path, key: Path) -> ssl.SS
 
 
 def session(
-    *, tls: ssl.SSLContext | None = None, total_seconds: float, connect_seconds: float | None = None
+    *,
+    tls: ssl.SSLContext | None = None,
+    total_seconds: float,
+    connect_seconds: float | None = None,
+    connections_max: int = CONNECTIONS_MAX,
 ) -> aiohttp.ClientSession:
-    """Open a keep-alive client; a request ends after `total_seconds` unless it says otherwise."""
+    """Open a keep-alive client; a request ends after `total_seconds` unless it says otherwise.
+
+    Requests beyond `connections_max` wait without a word; 0 is for callers who limit themselves.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=tls if tls is not None else True, limit=16),
+        connector=aiohttp.TCPConnector(
+            ssl=tls if tls is not None else True, limit=connections_max
+        ),
         timeout=_timeout(total_seconds, connect_seconds),
         auto_decompress=False,
     )

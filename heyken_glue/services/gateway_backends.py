@@ -23,6 +23,8 @@ from heyken_glue.settings import Peer, Settings, section
 SLACK_SECONDS = 1.0
 # the other gateway sends heartbeats: several of them missed mean that it is gone
 SILENT_HEARTBEATS = 4
+# the queue gives turns; who has one does not wait a second time, for a connection
+TURNS_DECIDE = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Workshop:
         gateway = section(self.settings.gateway, "[gateway]")
         ollama = section(self.settings.ollama, "[ollama]")
         session = await self.stack.enter_async_context(
-            http.session(total_seconds=gateway.answer_timeout_seconds)
+            http.session(total_seconds=gateway.answer_timeout_seconds, connections_max=TURNS_DECIDE)
         )
         timeouts = Timeouts(
             gateway.first_token_timeout_seconds + SLACK_SECONDS,
@@ -94,7 +96,11 @@ class Workshop:
             key_file=self.credentials.path("tls_key"),
         )
         session = await self.stack.enter_async_context(
-            http.session(tls=context, total_seconds=gateway.answer_timeout_seconds)
+            http.session(
+                tls=context,
+                total_seconds=gateway.answer_timeout_seconds,
+                connections_max=TURNS_DECIDE,
+            )
         )
         model = PeerModel(
             session,

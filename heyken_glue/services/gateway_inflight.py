@@ -71,6 +71,7 @@ async def peer_answers(
             tls=tls,
             total_seconds=gateway.answer_timeout_seconds,
             connect_seconds=CONNECT_SECONDS,
+            connections_max=0,  # one for each answer that is followed: the other core limits them
         )
     )
     silence = SILENT_BEATS * gateway.heartbeat_seconds

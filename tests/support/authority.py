@@ -36,12 +36,15 @@ class Authority:
         builder = builder.add_extension(_key_usage(signs_certificates=True), True)
         self.file = self._write("ca.crt", builder.sign(self._key, hashes.SHA256()))
 
-    def issue(self, common_name: str) -> Identity:
+    def issue(self, common_name: str, *more_addresses: str) -> Identity:
         """Return a new certificate and key for a host."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         names = [x509.DNSName(common_name), x509.DNSName("localhost")]
-        addresses = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        addresses = [
+            x509.IPAddress(ipaddress.ip_address(address))
+            for address in ("127.0.0.1", *more_addresses)
+        ]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         certificate = (
             self._builder(subject, key.public_key())

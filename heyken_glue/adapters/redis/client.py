@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from redis.asyncio import Redis
+import hiredis
+from redis.asyncio import ConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, RedisError
@@ -57,6 +58,16 @@ class Access:
     ttl_seconds: int
 
 
+class QuickConnection(SSLConnection):
+    """Has commands packed by hiredis: the library's own way took half of the time of a copy."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:  # noqa: ANN401 - as the library has it
+        """Return one command as it goes over the wire."""
+        # half of a surrogate pair, as models make them, is a question mark, as with the library
+        encoded = (arg.encode(errors="replace") if isinstance(arg, str) else arg for arg in args)
+        return [hiredis.pack_command(tuple(encoded))]
+
+
 class RedisCopies:
     """One store; close it in the end."""
 
@@ -65,12 +76,12 @@ class RedisCopies:
         # after a loss all readers come at once; more connections would not make it faster
         self._reading = asyncio.Semaphore(READERS_MAX)
         self._prefix, self._ttl = f"{access.prefix}:answer:", access.ttl_seconds
-        self._redis = Redis(
+        self._pool = ConnectionPool(
+            connection_class=QuickConnection,
             host=access.address,
             port=access.port,
             username=access.user,
             password=access.password,
-            ssl=True,
             ssl_ca_certs=str(access.ca_file),
             ssl_certfile=str(access.certificate_file),
             ssl_keyfile=str(access.key_file),
@@ -83,10 +94,12 @@ class RedisCopies:
             max_connections=16,
             driver_info=None,
         )
+        self._redis = Redis(connection_pool=self._pool)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+        await self._pool.aclose()
 
     async def ping(self) -> None:
         """Return if the store answers."""
