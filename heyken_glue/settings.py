@@ -100,6 +100,7 @@ class Gateway(Section):
     heartbeat_seconds: Seconds = 0.1
     answer_keep_seconds: Seconds = 600.0
     resume: Literal["continue", "exact"] = "continue"
+    answer_tokens_max: Annotated[int, Field(ge=0)] = 0
     answers_per_token_max: Positive = 6
     queue_length_max: Annotated[int, Field(ge=0)] = 64
     queue_length_per_token_max: Annotated[int, Field(ge=0)] = 32

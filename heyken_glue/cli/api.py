@@ -20,6 +20,8 @@ from heyken_glue.texts import text as _
 
 T = TypeVar("T")
 CONNECT_TIMEOUT_SECONDS = 0.25
+# until a gateway has looked for an answer everywhere, and found that nobody else makes it
+ACCEPT_SECONDS = 0.5
 POLICY = http.RetryPolicy(attempts=4, base_seconds=0.1, cap_seconds=2.0)
 BUSY = frozenset({429, 503})
 
@@ -53,11 +55,14 @@ class Door:
 
 @dataclass(frozen=True)
 class SseEvent:
-    """One event of a stream."""
+    """One event of a stream; a heartbeat has no name."""
 
     id: str
     name: str
     data: Mapping[str, Any]
+
+
+HEARTBEAT = SseEvent("", "", {})
 
 
 class Api:
@@ -135,10 +140,10 @@ class Api:
         timeout = aiohttp.ClientTimeout(
             total=None,
             sock_connect=self._connect_timeout_seconds,
-            sock_read=self._silence_seconds,
+            sock_read=max(ACCEPT_SECONDS, self._silence_seconds),
         )
         async with self._request(door, method, path, timeout=timeout, **options) as response:
-            yield _events_of(response)
+            yield _events_of(response, self._silence_seconds)
 
     @contextlib.asynccontextmanager
     async def _request(
@@ -212,15 +217,24 @@ async def _object_of(response: aiohttp.ClientResponse) -> dict[str, Any]:
     return body
 
 
-async def _events_of(response: aiohttp.ClientResponse) -> AsyncIterator[SseEvent]:
-    """Parse the stream's events; heartbeats only keep it from falling silent."""
+async def _events_of(
+    response: aiohttp.ClientResponse, silence_seconds: float
+) -> AsyncIterator[SseEvent]:
+    """Parse the stream's events and heartbeats; TimeoutError when it falls silent."""
     fields: dict[str, str] = {}
-    async for raw in response.content:
+    while raw := await _line(response, silence_seconds):
         line = raw.decode("utf-8", "replace").rstrip("\r\n")
         name, _colon, value = line.partition(":")
-        if line and name:
+        if name:
             fields[name] = value.removeprefix(" ")
         elif not line and "data" in fields:
             data = json.loads(fields["data"])
             yield SseEvent(fields.get("id", ""), fields.get("event", "message"), data)
             fields = {}
+        elif line:
+            yield HEARTBEAT
+
+
+async def _line(response: aiohttp.ClientResponse, silence_seconds: float) -> bytes:
+    async with asyncio.timeout(silence_seconds):
+        return await response.content.readline()

@@ -59,7 +59,7 @@ class Asking:
         self._question = question
         # asked again under the same key, the question gets the same answer
         self._key = secrets.token_hex(16)
-        self._events = 0
+        self._heard = 0  # events and heartbeats
         self._resumed: dict[str, Any] = {}
         self._last_id: str | None = None
         self._start: dict[str, Any] = {}
@@ -68,13 +68,17 @@ class Asking:
         self._restarts = 0
 
     async def attempt(self, door: Door) -> None:
-        """Ask, and go on where the stream breaks; SilentError when nothing new came before."""
+        """Ask, and go on where the stream breaks; SilentError when it never gave a sign of life.
+
+        A busy machine may fall silent again and again: as long as heartbeats come in between, that
+        costs a connection each time, and never the answer.
+        """
         while True:
-            before = self._events
+            before = self._heard
             try:
                 return await self._once(door)
             except SilentError:
-                if self._events == before:
+                if self._heard == before:
                     raise
 
     async def _once(self, door: Door) -> None:
@@ -105,7 +109,7 @@ class Asking:
             raise SilentError("the stream ended before the answer did")
 
     def _take(self, event: SseEvent) -> None:
-        self._events += 1
+        self._heard += 1
         self._last_id = event.id or self._last_id
         if event.name == "start":
             self._start = dict(event.data)

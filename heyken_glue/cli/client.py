@@ -16,8 +16,8 @@ from heyken_glue.texts import text as _
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 TEXT_KEYS = ("deployment", "url", "ca_file", "token")
-# five heartbeats of a gateway with the usual settings: when none of them came, a stream is broken
-SILENCE_SECONDS = 0.5
+# three heartbeats of a gateway with the usual settings: when none of them came, a stream is broken
+SILENCE_SECONDS = 0.3
 SILENCE_SECONDS_MAX = 600
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from heyken_glue import errors, logs
-from heyken_glue.domain.copies import Copy, Portion, Question, RunName, RunState, best
+from heyken_glue.domain.copies import Copy, Portion, Question, RunName, RunState
 from heyken_glue.gateway.answers import Answer
 from heyken_glue.gateway.ports import CopyStore
+from heyken_glue.gateway.readings import Reading, read_soon
 
 log = logs.get(__name__)
 PORTION_TOKENS_MAX = 2048
@@ -113,7 +114,7 @@ class Replica:
         """Take the store for down if it does not know of this answer yet."""
         if tracked.answer.id in self._has or self._live.get(tracked.answer.id) is not tracked:
             return
-        self._set_away("it does not answer in time")
+        self.set_away("it does not answer in time")
 
     async def settled(self) -> None:
         """Return when nothing is left to be copied, or the store is down."""
@@ -181,7 +182,7 @@ class Replica:
             known.pop(item.answer.id, None)
 
     def _begin_again(self, reason: str) -> None:
-        self._set_away(reason)
+        self.set_away(reason)
         self._has.clear()
         finished = [item for item in self._live.values() if item.answer.finished]
         for item in finished[: max(0, len(finished) - FINISHED_WAITING_MAX)]:
@@ -189,7 +190,8 @@ class Replica:
         self._dirty.update(self._live)
         self._wake.set()
 
-    def _set_away(self, reason: str) -> None:
+    def set_away(self, reason: str) -> None:
+        """Take the store for down until it gives a sign of life, for which it is asked at once."""
         if not self.away:
             self.away = True
             log.warning("copies_interrupted", store=self.store.name, reason=reason)
@@ -268,30 +270,32 @@ class Copies:
         Raises TransientError when none could be asked, though one is not known to be down: that
         an answer is unknown and that nobody could say so are two things.
         """
-        own, others = self._replicas[:1], self._replicas[1:]
-        found = await asyncio.gather(
-            *(self._read(one, answer_id, self._pace.read_own) for one in own),
-            *(self._read(one, answer_id, self._pace.accept) for one in others),
-            return_exceptions=True,
-        )
-        failed = [result for result in found if isinstance(result, BaseException)]
-        if found and len(failed) == len(found) and self.protecting:
-            raise errors.TransientError("No store of answers in flight could be read")
-        return best(copy for copy in found if not isinstance(copy, BaseException))
+        async with self.reading(answer_id) as reading:
+            return await reading.best()
+
+    @contextlib.asynccontextmanager
+    async def reading(self, answer_id: str) -> AsyncIterator[Reading]:
+        """Ask all stores at once, for who cannot wait for the slowest to say something.
+
+        Another core's store that is known to be down is not asked: it would only cost its silence.
+        """
+        own, others = self._replicas[:1], [one for one in self._replicas[1:] if not one.away]
+        reading = Reading(answer_id, trusted=self.protecting)
+        for replica in own:
+            reading.ask(replica.store, self._pace.read_own)
+        for replica in others:
+            reading.ask(replica.store, self._pace.accept)
+        try:
+            yield reading
+        finally:
+            silent = reading.close()
+            for replica in others:
+                if replica.store in silent:
+                    replica.set_away("it does not answer a reader in time")
 
     async def read_own(self, answer_id: str) -> Copy | None:
         """Return what the own store knows, if it says so soon."""
         for own in self._replicas[:1]:
             with contextlib.suppress(errors.HeykenError):
-                return await self._read(own, answer_id, self._pace.accept)
+                return await read_soon(own.store, answer_id, self._pace.accept)
         return None
-
-    async def _read(self, replica: Replica, answer_id: str, patience: float) -> Copy | None:
-        """Ask one store, but not for long: whoever asks has a reader waiting."""
-        try:
-            async with asyncio.timeout(patience):
-                return await replica.store.read(answer_id)
-        except (errors.HeykenError, TimeoutError) as error:
-            reason = str(error) or "it took too long"
-            log.warning("copy_unreadable", store=replica.store.name, reason=reason)
-            raise errors.TransientError(reason, against=replica.store.name) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from heyken_glue.gateway.streams import StreamTimes, follow
 from heyken_glue.texts import text as _
 
 PATH = "/peer/answers/{answer_id}/events"
-# a gateway that lives accepts at once and answers from memory
-ACCEPT_SECONDS = 0.25
+# A gateway that lives accepts at once and answers from memory. One that is taken for dead though it
+# lives costs a second run of the answer, and no reader anything.
+ACCEPT_SECONDS = 0.15
 _OK, _NOT_FOUND = 200, 404
 
 
@@ -54,7 +54,31 @@ class PeerEvent:
     data: dict[str, Any]
 
 
-Events = AsyncGenerator[PeerEvent]
+class Following:
+    """An answer's events from the other core, from the first on; close it, read or not."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    def close(self) -> None:
+        """Let the other core know that nobody follows."""
+        self._response.close()
+
+    async def events(self) -> AsyncGenerator[PeerEvent]:
+        """Yield the events; TransientError when the stream breaks or falls silent."""
+        name = ""
+        try:
+            async for raw in self._response.content:
+                field, _colon, value = raw.decode("utf-8", "replace").rstrip("\r\n").partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    yield PeerEvent(name, _fields(value))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise errors.TransientError(
+                f"The other core's stream broke: {type(error).__name__}",
+                against=str(self._response.url),
+            ) from error
 
 
 class PeerAnswers:
@@ -69,11 +93,8 @@ class PeerAnswers:
         self._session, self._url = session, url
         self._timeout = aiohttp.ClientTimeout(total=None, sock_read=silence_seconds)
 
-    async def follow(self, answer_id: str) -> Events | None:
-        """Return the events of an answer that is made there, from the first on; None if none is.
-
-        Reading them raises TransientError when the stream breaks or falls silent.
-        """
+    async def follow(self, answer_id: str) -> Following | None:
+        """Return the stream of an answer that is made there; None if none is."""
         url = self._url + PATH.format(answer_id=answer_id)
         try:
             async with asyncio.timeout(ACCEPT_SECONDS):
@@ -83,24 +104,7 @@ class PeerAnswers:
         if response.status != _OK:
             response.release()
             return None
-        return _events(response)
-
-
-async def _events(response: aiohttp.ClientResponse) -> Events:
-    name = ""
-    try:
-        async for raw in response.content:
-            field, _colon, value = raw.decode("utf-8", "replace").rstrip("\r\n").partition(": ")
-            if field == "event":
-                name = value
-            elif field == "data":
-                yield PeerEvent(name, _fields(value))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise errors.TransientError(
-            f"The other core's stream broke: {type(error).__name__}", against=str(response.url)
-        ) from error
-    finally:
-        response.close()
+        return Following(response)
 
 
 def _fields(value: str) -> dict[str, Any]:
@@ -108,12 +112,3 @@ def _fields(value: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ValueError("an event of the other core holds no object")  # noqa: TRY004 - as json's own
     return fields
-
-
-@contextlib.asynccontextmanager
-async def reading(events: Events) -> AsyncGenerator[Events]:
-    """Close the stream in the end, so that the other core knows that nobody follows."""
-    try:
-        yield events
-    finally:
-        await events.aclose()

@@ -17,7 +17,6 @@ from heyken_glue.domain.copies import (
     RunName,
     RunState,
     answer_id,
-    best,
     digest_of,
 )
 from heyken_glue.domain.messages import State
@@ -25,9 +24,10 @@ from heyken_glue.domain.turns import Turn
 from heyken_glue.gateway.admission import Admission
 from heyken_glue.gateway.answers import Answer, AnswerStore, Asker, Producer
 from heyken_glue.gateway.copies import Copies
-from heyken_glue.gateway.handover import Events, PeerAnswers, PeerEvent, reading
+from heyken_glue.gateway.handover import Following, PeerAnswers, PeerEvent
 from heyken_glue.gateway.problems import Failure, Problem
 from heyken_glue.gateway.producer import Kitchen
+from heyken_glue.gateway.search import Search
 from heyken_glue.gateway.streams import whole
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
@@ -115,6 +115,10 @@ class InFlight:
         await self.store.close(leaving=self.copies.protecting)
         await self.copies.close()
 
+    @property
+    def _search(self) -> Search:
+        return Search(self.copies, self.peers)
+
     def _lock(self, id_: str) -> asyncio.Lock:
         return self._locks.setdefault(id_, asyncio.Lock())
 
@@ -127,22 +131,15 @@ class InFlight:
             # this core was away, and the other one went on with the answer meanwhile
             log.warning("answer_superseded", id=id_, generation=own.run.name.generation)
             self.store.drop(answer)
-        copy = await self.copies.read(id_)
-        if copy is None or copy.question.owner != owner:
-            return None
-        return await self._restore(id_, copy)
+        found = await self._search.find(id_, owner)
+        return None if found is None else await self._restore(id_, found.copy, found.following)
 
-    async def _restore(self, id_: str, copy: Copy) -> Answer:
-        question, run = copy.question, copy.run
+    async def _restore(self, id_: str, copy: Copy, following: Following | None) -> Answer:
+        question = copy.question
         asker = Asker(question.asker, question.owner, question.language)
-        events = None
-        if run.state is RunState.RUNNING and run.name.core in self.peers:
-            events = await self.peers[run.name.core].follow(id_)
-            if events is None:  # it wrote while it was looked for, perhaps the end
-                copy = await self._latest(id_, copy)
         is_over = copy.run.is_over
-        own = events is None and not is_over
-        producer = self._taking_over(copy, events)
+        own = following is None and not is_over
+        producer = self._taking_over(copy, following)
         answer = self.store.start(producer, asker, answer_id=id_, own=own)
         answer.question_digest = question.digest
         answer.generation = copy.run.name.generation
@@ -155,11 +152,11 @@ class InFlight:
             state=copy.run.state,
             made_by=copy.run.name.core,
             tokens=len(copy.run.texts),
-            followed=events is not None,
+            followed=following is not None,
         )
         return answer
 
-    def _taking_over(self, copy: Copy, events: Events | None) -> Producer:
+    def _taking_over(self, copy: Copy, following: Following | None) -> Producer:
         """Return what follows the other core as long as it makes the answer, and then goes on.
 
         What is over is only played back.
@@ -168,10 +165,10 @@ class InFlight:
         async def produce(answer: Answer) -> None:
             answer.move(State.ANSWERING)
             latest = copy
-            if events is not None:
-                if await _relay(answer, events):
+            if following is not None:
+                if await _relay(answer, following):
                     return
-                latest = await self._latest(answer.id, copy)
+                latest = await self._search.latest(answer.id, copy)
             if not latest.run.is_over:
                 await self._adopt(answer, latest)
                 return
@@ -196,12 +193,6 @@ class InFlight:
         with self.admission.turn_kept(question.owner):
             await self.kitchen.cook(answer, question.turns, self.copies.accepted, exact=exact)
 
-    async def _latest(self, id_: str, copy: Copy) -> Copy:
-        """Return what is known by now; what was known before is still true."""
-        with contextlib.suppress(errors.TransientError):
-            return best((copy, await self.copies.read(id_))) or copy
-        return copy
-
     def _replay(self, answer: Answer, copy: Copy) -> None:
         """Add the tokens that this core does not have yet."""
         if not answer.events:
@@ -215,10 +206,10 @@ class InFlight:
         self.copies.track(answer, question, RunName(generation, self.kitchen.core_id))
 
 
-async def _relay(answer: Answer, events: Events) -> bool:
+async def _relay(answer: Answer, following: Following) -> bool:
     """Pass another core's events on; False when they broke off before their end."""
-    with contextlib.suppress(errors.TransientError):
-        async with reading(events):
+    with contextlib.suppress(errors.TransientError), contextlib.closing(following):
+        async with contextlib.aclosing(following.events()) as events:
             async for event in events:
                 _take(answer, event)
                 if answer.finished:

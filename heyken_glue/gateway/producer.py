@@ -10,7 +10,7 @@ from typing import cast
 
 from heyken_glue import errors, logs
 from heyken_glue.domain import continuing
-from heyken_glue.domain.continuing import DivergedError, Plan, Resume
+from heyken_glue.domain.continuing import DivergedError, Plan, Resume, Resumed
 from heyken_glue.domain.messages import State
 from heyken_glue.domain.turns import Turn, newest_within
 from heyken_glue.gateway.answers import Answer, Producer
@@ -42,7 +42,11 @@ class Deadlines:
 
 @dataclass(frozen=True)
 class Kitchen:
-    """Everything an answer is made with; `reason` asks why this core's model cannot answer."""
+    """Everything an answer is made with; `reason` asks why this core's model cannot answer.
+
+    answer_tokens_max: the model's own limit of an answer, 0 for none. A model that goes on counts
+    anew, so what was there before has to be counted for it.
+    """
 
     model: ChatModel
     core_id: int
@@ -50,6 +54,7 @@ class Kitchen:
     reason: Reason
     conversation_bytes_max: int
     resume: Resume = Resume.CONTINUE
+    answer_tokens_max: int = 0
 
     def fitting(self, turns: Sequence[Turn]) -> tuple[Turn, ...]:
         """Return as much of a conversation as the model can hold."""
@@ -105,7 +110,8 @@ class Kitchen:
             answer.resumed = plan.resumed or answer.resumed
             before = answer.tokens
             try:
-                await self._pour(answer, plan, ends_at, opened)
+                if not self._is_full(answer, plan):
+                    await self._pour(answer, plan, ends_at, opened)
                 break
             except DivergedError:
                 log.warning("answer_diverged", id=answer.id, tokens=before)
@@ -132,7 +138,14 @@ class Kitchen:
                 if new:
                     await opened
                     answer.append_token(new)
+                    if self._is_full(answer, plan):
+                        return
         plan.sieve.close()
+
+    def _is_full(self, answer: Answer, plan: Plan) -> bool:
+        """Tell whether an undisturbed model would have come to the end of what it may say."""
+        goes_on = plan.resumed is Resumed.CONTINUED
+        return goes_on and 0 < self.answer_tokens_max <= answer.tokens
 
     async def _next(self, pieces: AsyncIterator[str], ends_at: float, *, first: bool) -> str | None:
         patience = self.deadlines.first_token if first else self.deadlines.token_gap

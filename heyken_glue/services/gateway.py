@@ -183,6 +183,7 @@ def _kitchen(settings: Settings, model: ChatModel, reason: producer.Reason) -> p
         reason=reason,
         conversation_bytes_max=gateway.conversation_bytes_max,
         resume=gateway_inflight.resume_of(settings),
+        answer_tokens_max=gateway.answer_tokens_max,
     )
 
 

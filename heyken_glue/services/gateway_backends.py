@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from heyken_glue import logs
 from heyken_glue.adapters.ollama.client import OllamaClient
 from heyken_glue.adapters.ollama.models import ChatMessage, Timeouts
 from heyken_glue.credentials import Credentials
@@ -25,6 +26,9 @@ SLACK_SECONDS = 1.0
 SILENT_HEARTBEATS = 4
 # the queue gives turns; who has one does not wait a second time, for a connection
 TURNS_DECIDE = 0
+
+
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class OllamaModel:
         ) as request:
             async with contextlib.aclosing(pieces):
                 async for piece in pieces:
+                    if not request.spoke:
+                        log.info("model_began", seconds=round(request.silent_seconds(), 3))
                     request.piece()
                     yield piece
 

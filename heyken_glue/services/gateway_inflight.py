@@ -20,8 +20,8 @@ PATIENCE = 5
 # the same for every answer, so that it can be made once more
 GREEDY = {"temperature": 0, "seed": 1}
 CONNECT_SECONDS = 0.1
-# as clients do: five heartbeats without a byte, and the stream is broken
-SILENT_BEATS = 5
+# as clients do: three heartbeats without a byte, and the stream is broken
+SILENT_BEATS = 3
 
 
 async def copies(
