@@ -20,8 +20,15 @@ OWN = {
     "HEYKEN_SYSTEM_SUBNET": "10.79.0.0/24",
     "HEYKEN_SANDBOX_SUBNET": "10.79.1.0/24",
 }
+Measure = Callable[[Lab, argparse.Namespace], list[figures.Figure]]
+
+
+def _survival(door: str) -> Measure:
+    return lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats, door)
+
+
 # in this order: the first deploys the lab
-CHOICES: dict[str, Callable[[Lab, argparse.Namespace], list[figures.Figure]]] = {
+CHOICES: dict[str, Measure] = {
     "deploying": lambda lab, _: deploying.measure(lab),
     "answers": lambda lab, chosen: answers.measure(Pair(lab), chosen.repeats),
     "chat": lambda lab, chosen: chat.measure(Pair(lab), chosen.repeats),
@@ -29,6 +36,7 @@ CHOICES: dict[str, Callable[[Lab, argparse.Namespace], list[figures.Figure]]] = 
     "vip": lambda lab, chosen: vip_gap.measure(Pair(lab), chosen.repeats),
     "switchover": lambda lab, chosen: switchover.measure(Pair(lab), chosen.repeats),
     "survival": lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats),
+    **{f"survival-{door}": _survival(door) for door in survival.READERS},
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),
 }
 

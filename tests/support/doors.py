@@ -176,6 +176,7 @@ class Plan:
     model_id: str = "scripted@1"
     queue: QueueLimits = USUAL_QUEUE
     rate: Rate = USUAL_RATE
+    answer_tokens_max: int = 0
 
 
 @contextlib.asynccontextmanager
@@ -231,7 +232,13 @@ def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, p
         doorkeeper=Doorkeeper(callers, limiter=rate, metrics=metrics),
         store=AnswerStore(plan.store, clock=plan.clock, observer=_watched(plan, metrics)),
         kitchen=producer.Kitchen(
-            model, plan.core_id, plan.deadlines, reason, CONVERSATION_BYTES_MAX, plan.resume
+            model,
+            plan.core_id,
+            plan.deadlines,
+            reason,
+            CONVERSATION_BYTES_MAX,
+            plan.resume,
+            plan.answer_tokens_max,
         ),
         own_model=model,
         admission=Admission(FairQueue(plan.queue, clock=plan.clock, metrics=metrics), metrics),

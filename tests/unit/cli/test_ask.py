@@ -14,7 +14,10 @@ import sys
 import pytest
 from aiohttp import web
 
-from heyken_glue import cli, errors
+from heyken_glue import cli, errors, settings
+from heyken_glue.cli import client
+from heyken_glue.cli.api import HEARTBEAT, SilentError, SseEvent
+from heyken_glue.cli.ask import Asking
 from tests.support.authority import Authority
 from tests.support.doors import PATIENCE_SECONDS, ScriptedModel
 from tests.unit.cli.conftest import WriteClientFile, served
@@ -79,6 +82,38 @@ def test_ask_resumes_a_stream_that_breaks(
         assert gateway.house.model.questions == ["count"], "resumed, not asked again"
     assert cuts
     assert capsys.readouterr().out == "one two three\n"
+
+
+def test_silence_again_and_again_costs_connections_and_no_answer(
+    authority: Authority,
+    write_client_file: WriteClientFile,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    go_on, left = asyncio.Event(), [20]
+    take = Asking._take
+
+    def fall_silent(asking: Asking, event: SseEvent) -> None:
+        """Give each stream up after a heartbeat, as when the next ones come too late."""
+        take(asking, event)
+        if event is HEARTBEAT and left[0]:
+            left[0] -= 1
+            if not left[0]:
+                gateway.loop.call_soon_threadsafe(go_on.set)
+            raise SilentError("silence")
+
+    monkeypatch.setattr(Asking, "_take", fall_silent)
+    with served(authority, ScriptedModel("one ", go_on, "two")) as gateway:
+        write_client_file(gateway.url)
+        assert cli.main(["ask", "count"]) == 0
+        assert gateway.house.model.questions == ["count"]
+    assert not left[0]
+    assert capsys.readouterr().out == "one two\n"
+
+
+def test_the_client_suspects_after_three_of_the_gateways_heartbeats() -> None:
+    heartbeat = settings.Gateway().heartbeat_seconds
+    assert pytest.approx(3 * heartbeat) == client.SILENCE_SECONDS
 
 
 def test_ask_begins_again_when_the_answer_is_lost(

@@ -47,6 +47,21 @@ async def test_a_model_that_breaks_off_in_the_middle_is_asked_for_the_rest(
     assert [event.id for event in events if event.name == "resumed"] == [""], "it has no number"
 
 
+@pytest.mark.parametrize(
+    ("most", "text"), [(3, "one two three "), (2, "one two "), (0, "one two three four")]
+)
+async def test_what_goes_on_becomes_no_longer_than_undisturbed(
+    open_with: OpenHouse, most: int, text: str
+) -> None:
+    house = await open_with(BreakingModel(), Plan(answer_tokens_max=most))
+    client = await house.client()
+    async with client.post("/api/v1/chat", json=ASK) as response:
+        assert (await response.json())["response"] == text
+    assert len(house.model.conversations) == (1 if most == 2 else 2), (
+        "what is full is not asked for"
+    )
+
+
 async def test_a_model_that_never_gets_further_is_given_up(open_with: OpenHouse) -> None:
     house = await open_with(ScriptedModel("one", errors.TransientError("gone")))
     client = await house.client()

@@ -1,0 +1,110 @@
+"""One host lost in the middle of one answer, and what the survivor's log says of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.pair import Pair
+from lab import shell
+from lab.faults import Host
+
+OLLAMA = "http://127.0.0.1:11500"
+MODEL = "heyken-general"
+# the twin's model: in memory and idle, not in memory, or saying something else all the while
+WARM, COLD, BUSY = TWINS = ("warm", "cold", "busy")
+# what a host sent before its end is read by then, and no survivor is as quick
+ON_THE_WAY_SECONDS = 0.15
+_UNLOAD = {"model": MODEL, "keep_alive": 0}
+_OTHER_WORK = {
+    "model": MODEL,
+    "prompt": "Count from one to one thousand in words.",
+    "stream": False,
+    "options": {"num_predict": 400},
+}
+_LOG = "journalctl --unit heyken@gateway.service --since @{:.3f} --output cat --no-pager"
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """How a survivor went on: the answer's id, and how long its model took to its first word."""
+
+    id: str
+    prefill_seconds: float
+
+
+class Loss:
+    """The loss of the host that holds the address; `at` is when it was ordered (monotonic)."""
+
+    def __init__(self, pair: Pair, twin: str) -> None:
+        self._pair, self._twin = pair, twin
+        self.lost = pair.holder()
+        (self._survivor,) = (core for name, core in pair.cores.items() if name != self.lost)
+        self._link = self._cable()
+        self.at, self._since, self._dead_at = 0.0, 0.0, math.inf
+        self._breaking: threading.Thread | None = None
+        self._mending: threading.Thread | None = None
+        if twin == BUSY:
+            threading.Thread(target=_ask, args=(self._survivor, _OTHER_WORK), daemon=True).start()
+
+    def happen(self) -> None:
+        """Pull the plug, while the reader reads on."""
+        self._breaking = threading.Thread(target=self._break)
+        self._breaking.start()
+
+    def _break(self) -> None:
+        if self._twin == COLD:
+            _ask(self._survivor, _UNLOAD)
+        self._since, self.at = time.time(), time.monotonic()
+        # a killed process still says goodbye through its kernel; a lost host does not
+        shell.run(["ip", "link", "set", self._link, "down"], timeout_seconds=5)
+        self._dead_at = time.monotonic()
+        self._pair.cores[self.lost].kill()
+
+    def _cable(self) -> str:
+        """Return the name of the machine's end of the host's link."""
+        index = self._pair.cores[self.lost].run("cat /sys/class/net/eth0/iflink").strip()
+        ends = Path("/sys/class/net").glob("*/ifindex")
+        return next(end.parent.name for end in ends if end.read_text().strip() == index)
+
+    def is_past(self, moment: float) -> bool:
+        """Whether what came at this moment can only be the survivor's."""
+        return moment > self._dead_at + ON_THE_WAY_SECONDS
+
+    def mend(self) -> None:
+        """Put the plug back, while the answer goes on; the first call counts."""
+        if self._mending is None:
+            self._mending = threading.Thread(target=self._mend)
+            self._mending.start()
+
+    def _mend(self) -> None:
+        if self._breaking is not None:
+            self._breaking.join()
+        self._pair.cores[self.lost].start()
+
+    def adopted(self) -> Adopted | None:
+        """Return how the survivor went on, by its own log; None if it did not have to."""
+        id_ = ""
+        for line in self._survivor.run(_LOG.format(self._since)).splitlines():
+            fields = _fields(line)
+            if fields.get("event") == "answer_adopted":
+                id_ = str(fields["id"])
+            elif id_ and fields.get("event") == "model_began":
+                return Adopted(id_, float(str(fields["seconds"])))
+        return Adopted(id_, 0.0) if id_ else None
+
+
+def _ask(host: Host, body: dict[str, object]) -> None:
+    host.run(f"curl -s --max-time 60 {OLLAMA}/api/generate -d '{json.dumps(body)}' >/dev/null")
+
+
+def _fields(line: str) -> dict[str, object]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
