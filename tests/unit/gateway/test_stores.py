@@ -8,9 +8,9 @@ import contextlib
 import aiohttp
 import pytest
 
-from tests.support.doors import eventually
+from tests.support.doors import TOKENS, eventually, sse_events
 from tests.support.twins import Twins
-from tests.support.twins_clients import CHAT, begin, resume, text_of
+from tests.support.twins_clients import CHAT, STREAM, begin, events_until, resume, text_of
 
 
 async def test_the_same_key_is_the_same_answer_on_both_cores(pair: Twins) -> None:
@@ -82,6 +82,48 @@ async def test_a_store_that_comes_back_gets_the_whole_answer(pair: Twins) -> Non
         await pair.cores[1].die(with_store=True)
         pair.move_vip(2)
         assert text_of(before + await resume(client, before)) == pair.cores[1].model.text
+
+
+@pytest.mark.parametrize("arguments", [("--maxmemory", "1"), ()], ids=["full", "empty"])
+async def test_an_answer_goes_on_though_the_own_store_cannot_tell_of_it(
+    pair: Twins, arguments: tuple[str, ...]
+) -> None:
+    server = pair.cores[2].server
+    if arguments:  # from the beginning: nothing of the answer ever gets in
+        server.kill()
+        server.arguments = arguments
+        server.start()
+    async with pair.client() as client:
+        before = await begin(client, 20)
+        replica = pair.cores[1].copies._replicas[0]
+        await eventually(lambda: sum(replica._has.values()) > 20)
+        await pair.cores[1].die(with_store=False)
+        if not arguments:
+            server.kill()
+            server.start()
+        pair.move_vip(2)
+        rest = await resume(client, before)
+    assert text_of(before + rest) == pair.cores[1].model.text
+    assert rest[-1].data["resumed"] == "continued"
+    assert len(pair.cores[2].model.asked) == 1
+
+
+async def test_the_key_of_another_token_is_another_question_also_after_a_loss(pair: Twins) -> None:
+    key = {"Idempotency-Key": "k-3"}
+    async with pair.client() as client, pair.client(TOKENS["other"][0]) as stranger:
+        body = {"message": "count"}
+        async with client.post(CHAT, json=body, headers={**STREAM, **key}) as response:
+            before = await events_until(sse_events(response), 20)
+            response.close()
+        await pair.cores[1].die(with_store=False)
+        pair.move_vip(2)
+        async with stranger.post(CHAT, json=body, headers=key) as response:
+            foreign = await response.json()
+        assert foreign["id"] != before[0].data["id"]
+        assert "resumed" not in foreign, "made for the stranger alone"
+        rest = await resume(client, before)
+    assert text_of(before + rest) == pair.cores[1].model.text
+    assert rest[-1].data["resumed"] == "continued"
 
 
 async def test_an_answer_that_cannot_be_looked_for_is_not_called_unknown(pair: Twins) -> None:
