@@ -17,6 +17,7 @@ from heyken_glue.gateway.bodies import BodyReader
 from heyken_glue.gateway.chat import ChatDoor
 from heyken_glue.gateway.control import ControlDoor
 from heyken_glue.gateway.copies import Copies
+from heyken_glue.gateway.core_page import CopyFigures, CorePage
 from heyken_glue.gateway.forward import Forwarder
 from heyken_glue.gateway.handover import AnswersDoor, PeerAnswers
 from heyken_glue.gateway.inflight import InFlight
@@ -73,6 +74,13 @@ class Doors:
     copies: Copies = field(default_factory=Copies)
     peer_answers: Mapping[int, PeerAnswers] = field(default_factory=dict)
     model_id: str = ""
+
+    @functools.cached_property
+    def figures(self) -> CorePage:
+        """All figures of this core."""
+        self.metrics.registry.register(CopyFigures(self.copies.replicas))
+        units = {"health": self.health, "core-manager": self.core_manager}
+        return CorePage(self.metrics, units)
 
     @functools.cached_property
     def inflight(self) -> InFlight:
@@ -152,5 +160,5 @@ class Doors:
             self.kitchen.core_id,
             self.readiness,
             lambda: self.admission.draining,
-            self.metrics,
+            self.figures,
         )

@@ -75,6 +75,7 @@ class Replica:
 
     def __init__(self, store: CopyStore, pace: Pace) -> None:
         self.store, self.away = store, False
+        self.written = self.losses = 0
         self._pace = pace
         self._live: dict[str, Tracked] = {}
         self._dirty: dict[str, Tracked] = {}
@@ -160,6 +161,7 @@ class Replica:
     async def _write(self, items: Sequence[Tracked]) -> None:
         portions = [item.portion(self._has.get(item.answer.id, 0)) for item in items]
         lengths = await self.store.write(portions)
+        self.written += len(portions)
         for item, portion, length in zip(items, portions, lengths, strict=True):
             self._note(item, portion, length)
 
@@ -194,6 +196,7 @@ class Replica:
         """Take the store for down until it gives a sign of life, for which it is asked at once."""
         if not self.away:
             self.away = True
+            self.losses += 1
             log.warning("copies_interrupted", store=self.store.name, reason=reason)
         self._wake.set()  # to see when it is back
         self._tell()
@@ -211,6 +214,11 @@ class Copies:
         self._replicas = [Replica(store, self._pace) for store in stores]
         self._tracked: dict[str, Tracked] = {}
         self._loops: list[asyncio.Task[None]] = []
+
+    @property
+    def replicas(self) -> Sequence[Replica]:
+        """The loops that keep the stores up to date."""
+        return tuple(self._replicas)
 
     @property
     def protecting(self) -> bool:

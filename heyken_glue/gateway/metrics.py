@@ -9,16 +9,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from aiohttp import web
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from heyken_glue.domain.continuing import Resumed
 from heyken_glue.domain.messages import State
 from heyken_glue.gateway.answers import Answer
 
@@ -84,6 +77,14 @@ class Metrics:
     def _of_answers(self) -> None:
         self._answers = self._counter("answers", "Answers that are over, by outcome.", "outcome")
         self._answers.labels("answered")
+        self._resumed = self._counter(
+            "resumed_answers",
+            "Answers that went on after a loss and are over, by whether the text was continued or "
+            "made again.",
+            "how",
+        )
+        for how in Resumed:
+            self._resumed.labels(how)
         self.first_token_seconds = self._histogram(
             "time_to_first_token_seconds",
             "From the question's turn at a back end to its first token.",
@@ -111,6 +112,9 @@ class Metrics:
         self._states = self._gauge(
             "backend_state", "1 for the state in which a back end is.", "backend", "state"
         )
+        self.unit_up = self._gauge(
+            "unit_up", "1 while another unit of this core tells its figures.", "unit"
+        )
 
     def request(self, seen: RequestSeen) -> None:
         """Count a request that is over."""
@@ -130,6 +134,9 @@ class Metrics:
         elif answer.state is State.FAILED:
             code = answer.failure.code if answer.failure is not None else "unknown"
             self._answers.labels(code).inc()
+        ends_here = answer.state in (State.ANSWERED, State.FAILED) and not answer.left
+        if ends_here and answer.resumed is not None and not answer.relayed:
+            self._resumed.labels(answer.resumed).inc()
 
     def asked(self, backend: str, *, outcome: str) -> None:
         """Count a question that a back end was given; `outcome`: ok, failed, refused, left."""
@@ -143,11 +150,6 @@ class Metrics:
         """Show in which state a back end is."""
         for state in CircuitState:
             self._states.labels(backend, state).set(state is current)
-
-    def response(self) -> web.Response:
-        """Return everything as Prometheus reads it."""
-        headers = {"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"}
-        return web.Response(body=generate_latest(self.registry), headers=headers)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", meaning, labels, registry=self.registry)

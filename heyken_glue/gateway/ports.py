@@ -50,6 +50,9 @@ class Unit(Protocol):
     ) -> UnitReply:
         """Send one request and return the reply, whatever its status."""
 
+    async def page(self, path: str, *, timeout_seconds: float) -> str:
+        """Return a page of text as it is; TransientError when there is none in time."""
+
 
 class CopyStore(Protocol):
     """One core's store of answers in flight; every failure is a `TransientError`."""

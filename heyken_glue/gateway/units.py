@@ -54,6 +54,17 @@ class UnixUnit:
             raise errors.TransientError(f"{method} {path} gave no object", against=str(self._path))
         return UnitReply(status, reply)
 
+    async def page(self, path: str, *, timeout_seconds: float) -> str:
+        """Return a page of text as it is; TransientError when there is none in time."""
+        timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        try:
+            async with self._session.get(path, timeout=timeout, raise_for_status=True) as response:
+                return await response.text()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise errors.TransientError(
+                f"GET {path} failed: {type(error).__name__}", against=str(self._path)
+            ) from error
+
 
 async def reason_of(health: Unit, language: str) -> str | None:
     """Return the health unit's sentence on why this core cannot answer, or None if it sees none."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from heyken_glue.gateway.auth import Doorkeeper
-from heyken_glue.gateway.metrics import Metrics
+from heyken_glue.gateway.core_page import CorePage
 from heyken_glue.gateway.middleware import language_of
 from heyken_glue.gateway.problems import Problem
 from heyken_glue.gateway.readiness import Readiness, sentence_of
@@ -26,7 +26,7 @@ class WatchDoor:
     core_id: int
     readiness: Readiness
     draining: Callable[[], bool]
-    metrics: Metrics
+    figures: CorePage
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this door."""
@@ -60,11 +60,11 @@ class WatchDoor:
     async def metrics_for_token(self, request: web.Request) -> web.StreamResponse:
         """Give all figures to a token that may have them."""
         self.doorkeeper.admit(request, SCOPE)
-        return self.metrics.response()
+        return await self.figures.response()
 
     async def metrics_for_host(self, _request: web.Request) -> web.StreamResponse:
         """Give all figures to whoever may open the socket."""
-        return self.metrics.response()
+        return await self.figures.response()
 
 
 def _not_ready(reason: str | Text) -> Problem:

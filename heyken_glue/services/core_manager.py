@@ -15,11 +15,12 @@ from heyken_glue.adapters.keepalived.fifo import FifoReader
 from heyken_glue.credentials import Credentials
 from heyken_glue.domain import status
 from heyken_glue.domain.events import Event, Kind, Outcome
-from heyken_glue.runtime import http
+from heyken_glue.runtime import exposition, http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.runtime.daemon import Daemon
 from heyken_glue.runtime.spool import Spool
 from heyken_glue.services.core_manager_chat import ChatLink
+from heyken_glue.services.core_manager_figures import CoreManagerFigures
 from heyken_glue.services.core_manager_lease import LeaseKeeper, LeaseStore
 from heyken_glue.services.core_manager_role import UNIT, HolderRecords, RoleKeeper
 from heyken_glue.services.core_manager_switch import Switcher
@@ -81,6 +82,8 @@ class CoreManager:
         table.get("/status")(self._status)
         table.get("/role")(self._role)
         table.get("/lease")(self._lease)
+        figures = CoreManagerFigures(self.keeper, self.lease, lambda: self.observer.parity)
+        table.get(exposition.PATH)(exposition.handler(figures))
         table.post("/switch_core")(self._switch)
         table.post("/send")(self._send)
         return table
@@ -102,7 +105,9 @@ class CoreManager:
         return web.json_response(body)
 
     async def _lease(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.lease.body())
+        body = self.lease.body()
+        self.lease.refused_effects += not body["held"]
+        return web.json_response(body)
 
     async def _switch(self, request: web.Request) -> web.Response:
         wish = await http.read_json(request)

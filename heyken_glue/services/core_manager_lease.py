@@ -112,6 +112,7 @@ class LeaseKeeper:
         self._nudged = asyncio.Event()
         self._free_since: float | None = None
         self._newest: int | None = None
+        self.refused_effects = 0
 
     async def keep(self, heart: Heart) -> None:
         """Do whatever is due, for ever."""

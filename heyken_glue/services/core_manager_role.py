@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,6 +79,7 @@ class RoleKeeper:
         self._door, self._records, self._spool, self._clock = door, records, spool, clock
         self.listeners: list[Callable[[], None]] = [changed]
         self._takeover: asyncio.Task[None] | None = None
+        self.changes: Counter[Vrrp] = Counter()
         self.role, self.holder = self._restore()
 
     def follow(self, transition: Transition) -> None:
@@ -88,6 +90,7 @@ class RoleKeeper:
             return
         self._drop_takeover()
         self.role = Role(state, self._clock.now())
+        self.changes[state] += 1
         self.holder = None
         self._save()
         _log.info("role_changed", former=former.vrrp, vrrp=state, lost=transition.lost)

@@ -78,6 +78,7 @@ class Observer:
         self._peer: Kept[VerdictAnswer] = Kept(clock)
         self._witness: Kept[bool] = Kept(clock)
         self._connected: Kept[Chat] = Kept(clock)
+        self.parity: Parity | None = None
 
     async def observe(self) -> Pair:
         """Return the pair as it is now; takes as long as the slowest answer, bounded."""
@@ -94,6 +95,7 @@ class Observer:
             self._core(self._core_id, me, own, role),
             self._core(other.core_id, other.name, peer, peer_role or Vrrp.UNKNOWN),
         ]
+        self.parity = _parity(cores, {self._core_id: own, other.core_id: peer})
         return Pair(
             deployment=self._settings.deployment.name,
             environment=self._settings.deployment.environment,
@@ -106,7 +108,7 @@ class Observer:
             dropped_events=self._spool.dropped(),
             chat=self._connected.or_new(None if chat == ASSISTANT_SILENT else chat) or chat,
             effects=effects,
-            parity=_parity(cores, {self._core_id: own, other.core_id: peer}),
+            parity=self.parity,
         )
 
     def _core(self, core_id: int, name: str, answer: VerdictAnswer | None, vrrp: Vrrp) -> CoreView:

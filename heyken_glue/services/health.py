@@ -26,12 +26,13 @@ from heyken_glue.domain.verdict import (
     judge,
     track_value,
 )
-from heyken_glue.runtime import http
+from heyken_glue.runtime import exposition, http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.runtime.daemon import Daemon
 from heyken_glue.runtime.spool import Spool
 from heyken_glue.services.health_eyes import Eyes, eyes_of
 from heyken_glue.services.health_facts import FactFinder
+from heyken_glue.services.health_figures import HealthFigures
 from heyken_glue.services.health_looks import Looker
 from heyken_glue.services.peers import PeerDoor, only_peer, own_core_id
 from heyken_glue.settings import Health, Settings, section
@@ -73,6 +74,7 @@ class HealthUnit:
         self._peer_asked = False
         self._peer_holds = False
         self._last: tuple[bool, int] | None = None
+        self.looks = self.falls = 0
         self.verdict = self._judge()
 
     def look(self) -> None:
@@ -80,8 +82,10 @@ class HealthUnit:
         self._looker.look_at_processes()
         seen = self._looker.checks
         good = bool(seen) and all(check.ok for check in seen)
-        now = self._clock.monotonic()
+        now, was_capable = self._clock.monotonic(), self._steady.capable
         self._steady = self._steady.after(good=good, now=now, damping=self._damping)
+        self.looks += 1
+        self.falls += was_capable and not self._steady.capable
         self._step_down = self._step_down.advance(now, peer_holds=self._peer_holds)
         self.verdict = self._judge()
         if self._decided():
@@ -284,6 +288,9 @@ async def run(settings: Settings, daemon: Daemon) -> None:
             clock=daemon.clock,
         )
         socket_path = runtime / UNIT / "http.sock"
-        await stack.enter_async_context(http.unix_server(socket_path, routes(unit)))
+        figures = exposition.handler(HealthFigures(unit, eyes.looker.findings))
+        table = routes(unit)
+        table.get(exposition.PATH)(figures)
+        await stack.enter_async_context(http.unix_server(socket_path, table))
         daemon.ready()
         await _loops(daemon, unit, eyes, health)

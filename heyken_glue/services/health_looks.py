@@ -45,6 +45,10 @@ class Findings:
     # when text came out last, and when somebody else than we had asked for it
     produced_at: float = float("-inf")
     talked_at: float = float("-inf")
+    # how often it looked like a hang for a while, and how often it was taken for one
+    suspicions: int = 0
+    hangs: int = 0
+    suspected: bool = False
     # names and digests, as Ollama told them last
     models: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,6 +56,16 @@ class Findings:
     def busy(self) -> bool:
         """Tell whether the model server has been asked for something now."""
         return self.asking or (self.work is not None and self.work.running > 0)
+
+    def suspect(self, suspected: bool) -> None:
+        """Note whether it looks like a hang now."""
+        self.suspicions += suspected and not self.suspected
+        self.suspected = suspected
+
+    def take(self, stall: Stall) -> None:
+        """Note how long the model server did nothing."""
+        self.hangs += stall.stalled and not self.stall.stalled
+        self.stall = stall
 
 
 class Looker:
@@ -100,15 +114,18 @@ class Looker:
         processes = self._processes.of_unit(unit)
         found.pulse = found.pulse.after(processes, now=now)
         # a first thread that sleeps says little, but asking all of them is only worth it in doubt
-        if self._is_in_doubt(now) and self._processes.some_thread_is_alive(processes):
-            found.pulse = found.pulse.moved(now=now)
-        found.stall = found.stall.after(
+        suspects = self._is_in_doubt(now)
+        if suspects and self._processes.some_thread_is_alive(processes):
+            found.pulse, suspects = found.pulse.moved(now=now), False
+        found.suspect(suspects)
+        stall = found.stall.after(
             now=now,
             asked_at=(now if found.asking else found.work_at) if found.busy else None,
             moved=found.pulse.moved_at >= now,
             produced=self._produced,
             limit_seconds=self._health.stall_seconds,
         )
+        found.take(stall)
         self._produced = False
         self.keep(checks.check_processes(unit, processes))
         self.keep(progress.check_progress(found.stall))

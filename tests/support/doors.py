@@ -88,6 +88,7 @@ class ScriptedUnit:
     """A neighbour unit: replies from a table, or away where the table says nothing."""
 
     replies: dict[tuple[str, str], UnitReply] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str, Mapping[str, Any] | None, Mapping[str, str] | None]] = field(
         default_factory=list
     )
@@ -108,6 +109,13 @@ class ScriptedUnit:
         if reply is None:
             raise errors.TransientError(f"{method} {path}: nobody there")
         return reply
+
+    async def page(self, path: str, *, timeout_seconds: float) -> str:
+        """Show a page, or be away where there is none."""
+        del timeout_seconds
+        if path not in self.pages:
+            raise errors.TransientError(f"GET {path}: nobody there")
+        return self.pages[path]
 
 
 @dataclass

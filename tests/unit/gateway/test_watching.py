@@ -175,7 +175,10 @@ async def test_names_and_units_follow_the_conventions(house: House) -> None:
             assert (family.type != "counter") or sample.name.endswith("_total"), sample.name
 
 
-LABELS = {"route", "method", "status", "reason", "outcome", "backend", "state", "le"}
+LABELS = {
+    *("route", "method", "status", "reason", "outcome", "backend", "state", "le"),
+    *("how", "store", "unit"),
+}
 
 
 async def test_the_hosts_own_units_read_figures_without_a_token(house: House) -> None:
