@@ -17,6 +17,7 @@ from heyken_glue.texts import text as _
 TIMEOUT_SECONDS = 4.0
 CAUSES = {
     "deploy": mark("deployment"),
+    "start": mark("start of the hosts"),
     "planned": mark("planned switch"),
     "failover": mark("failover"),
     "unknown": mark("unknown cause"),
@@ -125,6 +126,10 @@ def _remarks(door: Door, body: Mapping[str, Any]) -> list[Text | str]:
     if effects.get("allowed") is False:
         remarks.append(_("Only answers are given, nothing else is done: {reason}",
                          reason=effects.get("reason") or "?"))  # fmt: skip
+    if _parity(body).get("differences"):
+        remarks.append(
+            _("The cores differ; while a deployment runs, one is ahead of the other for a moment.")
+        )
     remarks += [f"{difference}." for difference in _parity(body).get("differences") or ()]
     chat = body.get("rocketchat") or {}
     if chat.get("part") and not body.get("rocketchat_connected"):

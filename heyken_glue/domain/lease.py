@@ -75,8 +75,9 @@ class Standing:
 class Lease:
     """One core's end of the lease: when to ask for it, and whether it is certain to have it.
 
-    Invariant: `holding` is None unless the store granted or renewed the lease less than its time
-    to live before, counted from the question and shortened by the margin.
+    Invariants: `holding` is None unless the store granted or renewed the lease less than its time
+    to live before, counted from the question and shortened by the margin; and it is None once a
+    takeover was seen that is newer than the one it was granted for, however long it would last.
     """
 
     def __init__(self, ttl_seconds: float) -> None:
@@ -86,6 +87,7 @@ class Lease:
         self._renew_every = ttl_seconds / RENEWALS
         self._holding: Holding | None = None
         self._asked = float("-inf")
+        self._newest: int | None = None
         self.lease_id: int | None = None
         self.reason = say("lease_not_asked")
 
@@ -108,6 +110,14 @@ class Lease:
         self.lease_id = lease_id
         self._holding = Holding(epoch, asked + self._certain(ttl_seconds))
 
+    def saw(self, newest_epoch: int | None) -> None:
+        """Note which takeover is the newest one that the store knows."""
+        self._newest = newest_epoch
+
+    def is_superseded(self, claim: Claim) -> bool:
+        """Tell whether a takeover is known that is newer than this one."""
+        return claim.epoch is not None and self._newest is not None and self._newest > claim.epoch
+
     def failed(self, reason: Sentence) -> None:
         """Note that the store did not answer; what was certain stays so until it runs out."""
         self.reason = reason
@@ -123,7 +133,7 @@ class Lease:
     def holding(self, now: float, claim: Claim) -> Holding | None:
         """Return the right to act, if it is certain now."""
         held = self._holding
-        if held is None or not held.lasts(now):
+        if held is None or not held.lasts(now) or self.is_superseded(claim):
             return None
         return held if claim.holds_address and claim.epoch == held.epoch else None
 
@@ -133,6 +143,8 @@ class Lease:
             return None
         if not claim.holds_address:
             return say("lease_not_holder", core=core)
+        if self.is_superseded(claim):
+            return say("lease_superseded")
         return say("lease_no_epoch") if claim.epoch is None else self.reason
 
     @staticmethod

@@ -109,6 +109,21 @@ _TABLE: Mapping[str, Sentence] = {
         "the unit assistant of this core does not answer",
         "usługa assistant tego rdzenia nie odpowiada",
     ),
+    "hosts_started": Sentence(
+        "the hosts were started, and no core held the address",
+        "hosty zostały uruchomione, a żaden rdzeń nie miał adresu",
+    ),
+    "hosts_starting": Sentence(
+        "the hosts are still starting: {why}", "hosty jeszcze się uruchamiają: {why}"
+    ),
+    "witness_away": Sentence("the witness is not reachable", "świadek jest nieosiągalny"),
+    "chat_away": Sentence(
+        "Rocket.Chat is not reached: {why}", "brak połączenia z Rocket.Chat: {why}"
+    ),
+    "parity_apart": Sentence(
+        "the cores are {percent} % alike; while a deployment runs, one is ahead of the other",
+        "rdzenie są zgodne w {percent} %; w trakcie wdrożenia jeden wyprzedza drugi",
+    ),
     "first_start": Sentence("first start of the pair", "pierwsze uruchomienie pary"),
     "took_from_healthy": Sentence(
         "{core} no longer announces the address though it can answer",

@@ -91,10 +91,21 @@ def overall(pair: Pair) -> str:
     healthy = {core.core_id for core in pair.cores if core.health is CoreHealth.HEALTHY}
     if active is None or active not in healthy:
         return "offline"
-    chat_works = pair.chat is None or pair.chat.connected
-    alike = pair.parity is None or pair.parity.is_equal
-    whole = len(healthy) == len(pair.cores) and pair.witness_reachable and chat_works and alike
-    return "online" if whole else "degraded"
+    return "degraded" if problems(pair) else "online"
+
+
+def problems(pair: Pair) -> tuple[Sentence, ...]:
+    """Say of everything that is not well why."""
+    found = [core.sentence for core in pair.cores if core.health is not CoreHealth.HEALTHY]
+    if active_core(pair.cores) is None:
+        found.append(say("nobody_known"))
+    if not pair.witness_reachable:
+        found.append(say("witness_away"))
+    if pair.chat is not None and not pair.chat.connected:
+        found.append(say("chat_away", why=pair.chat.reason))
+    if pair.parity is not None and not pair.parity.is_equal:
+        found += [say("parity_apart", percent=pair.parity.percent), *pair.parity.differences]
+    return tuple(found)
 
 
 def status_body(pair: Pair, *, language: str) -> dict[str, Any]:
@@ -115,6 +126,7 @@ def status_body(pair: Pair, *, language: str) -> dict[str, Any]:
         "reason": reason.in_language(language),
         "cause": (holder.cause if holder is not None else Cause.UNKNOWN).value,
         "epoch": holder.epoch if holder is not None else None,
+        "problems": [problem.in_language(language) for problem in problems(pair)],
         "effects": _effects(pair.effects, language),
         "vip": pair.vip,
         "deployment": {

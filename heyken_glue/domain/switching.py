@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 
 from heyken_glue.domain.sentences import NOTHING, Sentence, say
 from heyken_glue.domain.verdict import PeerView, StepDown, VerdictAnswer
+
+# a core that hears no other one takes the address in a tenth of this
+FINDS_NOBODY_SECONDS = 2.0
+# a host that was started needs as long until its model is in memory, on a busy machine too
+STARTING_SECONDS = 120.0
 
 
 class Vrrp(enum.StrEnum):
@@ -23,6 +29,7 @@ class Cause(enum.StrEnum):
     """Why the holder is the holder."""
 
     DEPLOY = "deploy"
+    START = "start"
     PLANNED = "planned"
     FAILOVER = "failover"
     UNKNOWN = "unknown"
@@ -64,15 +71,29 @@ def why_not_yet(
     return say("cooldown", ago=round(ago, 1), wait=round(cooldown - ago, 1))
 
 
-def why_taken(peer_name: str, answer: VerdictAnswer | None) -> Takeover:
-    """Tell from what the former holder answered (None: nothing) why the address came here."""
-    if answer is None:
-        return Takeover(Cause.FAILOVER, say("silent", core=peer_name))
-    if answer.stepping_down:
+def why_taken(
+    peer_name: str,
+    answer: VerdictAnswer | None,
+    *,
+    up_seconds: float = math.inf,
+    is_first: bool = False,
+) -> Takeover:
+    """Tell from what the other core answered (None: nothing) why the address came here.
+
+    `up_seconds`: since keepalived spoke for the first time after the start of this host;
+    `is_first`: this is the first takeover since then.
+    """
+    if answer is not None and answer.stepping_down:
         stated = answer.step_down_reason
         if stated == NOTHING:
             stated = say("asked_for", who=answer.requested_by or "?")
         return Takeover(Cause.PLANNED, stated, answer.requested_by)
+    if is_first and up_seconds <= FINDS_NOBODY_SECONDS:
+        return Takeover(Cause.START, say("hosts_started"))
+    if answer is None:
+        return Takeover(Cause.FAILOVER, say("silent", core=peer_name))
+    if not answer.capable and not answer.was_capable and up_seconds <= STARTING_SECONDS:
+        return Takeover(Cause.START, say("hosts_starting", why=answer.sentence))
     if not answer.capable:
         return Takeover(Cause.FAILOVER, answer.sentence)
     return Takeover(Cause.FAILOVER, say("took_from_healthy", core=peer_name))

@@ -131,12 +131,14 @@ class Verdict:
     step_down: StepDown = StepDown()
     peer: PeerView | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    was_capable: bool = True
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON that `/verdict` answers."""
         return {
             "core_id": self.core_id,
             "capable": self.capable,
+            "was_capable": self.was_capable,
             "sentence": self.sentence.en,
             "sentence_pl": self.sentence.pl,
             "checks": [
@@ -174,8 +176,20 @@ def judge(*, core: str, model: str, checks: tuple[Check, ...], steady: Steadines
 
 
 @dataclass(frozen=True)
+class HeardPeer:
+    """What a core's health unit heard from the other core's, and how long ago in seconds."""
+
+    capable: bool
+    sentence: Sentence
+    age_seconds: float
+
+
+@dataclass(frozen=True)
 class VerdictAnswer:
-    """A verdict as another unit or host receives it."""
+    """A verdict as another unit or host receives it.
+
+    `was_capable`: it was, at some time since its unit started.
+    """
 
     capable: bool
     sentence: Sentence
@@ -184,6 +198,8 @@ class VerdictAnswer:
     step_down_reason: Sentence
     requested_by: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    was_capable: bool = True
+    heard_peer: HeardPeer | None = None
 
 
 def parse_verdict(body: Mapping[str, Any]) -> VerdictAnswer:
@@ -200,9 +216,18 @@ def parse_verdict(body: Mapping[str, Any]) -> VerdictAnswer:
             ),
             requested_by=str(step_down.get("requested_by", "")),
             facts={str(key): str(value) for key, value in (body.get("facts") or {}).items()},
+            was_capable=body.get("was_capable") is not False,
+            heard_peer=_heard(body.get("peer")),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no verdict: {error!r}") from error
+
+
+def _heard(peer: Mapping[str, Any] | None) -> HeardPeer | None:
+    if peer is None:
+        return None
+    told = Sentence(str(peer["sentence"]), str(peer["sentence_pl"]))
+    return HeardPeer(_flag(peer["capable"]), told, float(peer["age_seconds"]))
 
 
 def _flag(value: object) -> bool:

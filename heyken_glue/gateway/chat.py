@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from heyken_glue.domain.copies import answer_id
 from heyken_glue.gateway.answers import Answer, AnswerStore, Asker, TooManyAnswersError
 from heyken_glue.gateway.auth import Doorkeeper
 from heyken_glue.gateway.bodies import BodyReader, flag_of
@@ -29,7 +30,10 @@ from heyken_glue.texts import text as _
 T = TypeVar("T")
 SCOPE = "chat"
 EVENT_STREAM = "text/event-stream"
-LOCAL = "local"  # owns what this host's own units ask
+LOCAL = (
+    "local"  # owns what this host's own units ask; with a digest behind it, what one person does
+)
+PERSON = re.compile(r"[0-9a-f]{16,64}")
 NAME_LENGTH_MAX = 100
 KEY_HEADER = "Idempotency-Key"
 KEY = re.compile(r"[!-~]{1,128}")
@@ -59,7 +63,10 @@ class ChatDoor:
 
     def local_routes(self) -> list[web.RouteDef]:
         """Return the routes for this host's other units."""
-        return [web.post("/api/v1/chat", self.ask_locally)]
+        return [
+            web.post("/api/v1/chat", self.ask_locally),
+            web.post("/api/v1/chat/cancel", self.cancel_locally),
+        ]
 
     async def ask(self, request: web.Request) -> web.StreamResponse:
         """Answer a question, as JSON or as a stream."""
@@ -73,7 +80,14 @@ class ChatDoor:
         body = await self.bodies.read_object(request)
         name = str(body.get("asker") or "unknown")[:NAME_LENGTH_MAX]
         speak(request, str(body.get("language")))
-        return await self.answer(request, body, Asker(name, LOCAL, language_of(request)))
+        return await self.answer(request, body, Asker(name, _owner(body), language_of(request)))
+
+    async def cancel_locally(self, request: web.Request) -> web.StreamResponse:
+        """Stop an answer at once, for who asked under that key wants it no more."""
+        body = await self.bodies.read_object(request)
+        key, owner = _key_of(request, body), _owner(body)
+        stopped = key is not None and await self.inflight.cancel(answer_id(owner, key), owner)
+        return web.json_response({"success": True, "stopped": stopped})
 
     async def answer(
         self, request: web.Request, body: Mapping[str, Any], asker: Asker
@@ -83,10 +97,11 @@ class ChatDoor:
         as_stream = flag_of(body, "stream")
         if as_stream is None:
             as_stream = EVENT_STREAM in request.headers.get("Accept", "").lower()
-        key = _key_of(request, body if asker.owner == LOCAL else {})
+        is_local = asker.owner.startswith(LOCAL)
+        key = _key_of(request, body if is_local else {})
         answer = await self._within_limits(self.inflight.obtain(turns, asker, key))
         # who has no key cannot come back to the local door, so the model need not work on
-        with self.store.reading(answer, resumable=asker.owner != LOCAL or key is not None):
+        with self.store.reading(answer, resumable=not is_local or key is not None):
             if not as_stream:
                 return await self._answer_whole(answer)
             await refuse_if_failed_early(answer, self.times)
@@ -139,6 +154,16 @@ class ChatDoor:
             "that asked. Ask again.",
             minutes=self.store.limits.keep_seconds / 60,
         )
+
+
+def _owner(body: Mapping[str, Any]) -> str:
+    """Return who has the turns and answers of what another unit asks: the person it asks for."""
+    person = body.get("owner")
+    if person is None:
+        return LOCAL
+    if isinstance(person, str) and PERSON.fullmatch(person):
+        return f"{LOCAL}:{person}"
+    raise Problem(400, "bad_owner", _("“owner” has to be a digest of 16 to 64 hexadecimal digits."))
 
 
 def _key_of(request: web.Request, body: Mapping[str, Any]) -> str | None:

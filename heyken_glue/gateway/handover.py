@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from heyken_glue.gateway.problems import Problem
 from heyken_glue.gateway.streams import StreamTimes, follow
 from heyken_glue.texts import text as _
 
-PATH = "/peer/answers/{answer_id}/events"
+ANSWER = "/peer/answers/{answer_id}"
+PATH = f"{ANSWER}/events"
 # A gateway that lives accepts at once and answers from memory. One that is taken for dead though it
 # lives costs a second run of the answer, and no reader anything.
 ACCEPT_SECONDS = 0.15
@@ -34,7 +36,10 @@ class AnswersDoor:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this door."""
-        return [web.get(PATH, self.events, allow_head=False)]
+        return [
+            web.get(PATH, self.events, allow_head=False),
+            web.delete(ANSWER, self.cancel),
+        ]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send all events of an answer that is made here; it is known whose it is."""
@@ -44,6 +49,14 @@ class AnswersDoor:
             raise Problem(404, "answer_unknown", _("This core does not make an answer of that id."))
         with self.store.reading(answer):
             return await follow(request, answer, self.times)
+
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        """Stop an answer that is made here: who asked at the other core wants it no more."""
+        self.admit(request)
+        answer = self.store.known(request.match_info["answer_id"])
+        if answer is not None and not answer.relayed and not answer.finished:
+            answer.cancel()
+        return web.Response(status=204)
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,13 @@ class PeerAnswers:
             response.release()
             return None
         return Following(response)
+
+    async def cancel(self, answer_id: str) -> None:
+        """Stop an answer that is made there; a core that is away makes none."""
+        url = self._url + ANSWER.format(answer_id=answer_id)
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            async with asyncio.timeout(ACCEPT_SECONDS):
+                (await self._session.delete(url, timeout=self._timeout)).release()
 
 
 def _fields(value: str) -> dict[str, Any]:

@@ -110,6 +110,16 @@ class InFlight:
                 headers = {"Retry-After": "1"}
                 raise Problem(503, "copies_unreadable", UNREADABLE, headers=headers) from None
 
+    async def cancel(self, id_: str, owner: str) -> bool:
+        """Stop an answer of `owner` at once, here or where it is made; False if none is made."""
+        answer = self.store.find(id_, owner=owner)
+        if answer is None or answer.finished:
+            return False
+        answer.cancel()
+        if answer.relayed:
+            await asyncio.gather(*(peer.cancel(id_) for peer in self.peers.values()))
+        return True
+
     async def close(self) -> None:
         """Stop all answers; where copies protect them, readers find them at the other core."""
         await self.store.close(leaving=self.copies.protecting)

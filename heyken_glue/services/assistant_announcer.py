@@ -174,7 +174,7 @@ class Announcer:
     def _announcement(self, pair: PairState) -> Text:
         core = pair.holder or f"core{self._core_id}"
         others = [each.name for each in pair.cores if each.core_id != self._core_id]
-        if pair.cause == Cause.DEPLOY or not others:
+        if pair.cause in (Cause.DEPLOY, Cause.START) or not others:
             return say.announced_first(pair, core=core)
         return say.announced(pair, core=core, former=", ".join(others))
 

@@ -108,6 +108,7 @@ class Answers:
         if job is not None and job.task is not None:
             job.gone = True
             job.task.cancel()
+            self._give_up(job)
 
     async def recheck(self) -> None:
         """Look whether questions were deleted while nothing was heard."""
@@ -128,7 +129,15 @@ class Answers:
         if self._queue.remove(job):
             self._dismiss(job, say.STOPPED.render(job.language), STOPPED)
             return True
-        return job.pour is not None and job.pour.cancel()
+        if job.pour is None or not job.pour.cancel():
+            return False
+        self._give_up(job)
+        return True
+
+    def _give_up(self, job: Job) -> None:
+        """Stop the model at once; who only leaves lets it work on for a while."""
+        giving_up = self._writer.pourer.give_up(job)
+        self._tasks.add(asyncio.get_running_loop().create_task(giving_up, name=f"stop-{job.id}"))
 
     def _dismiss(self, job: Job, text: str, ending: Ending) -> None:
         job.final, job.ending = text, ending
@@ -218,6 +227,8 @@ class Answers:
 
     def _clean_up(self, job: Job, sheet: Sheet, ending: Ending) -> None:
         """Take back or end a reply that would stay unfinished; not while leaving everything."""
+        if ending is REMOVED:
+            self._give_up(job)
         if ending is DELETED:
             self._later(job, self._patience.until_done(sheet.erase))
         elif ending is BROKEN:

@@ -14,6 +14,7 @@ from heyken_glue.domain.turns import Turn
 from heyken_glue.services.assistant_ports import AnswerFailedError
 
 PATH = "/api/v1/chat"
+CANCEL_PATH = f"{PATH}/cancel"
 TOO_LARGE = "too_large"
 _OK, _TOO_LARGE, _TOO_MANY, _FIRST_SERVER_ERROR = 200, 413, 429, 500
 # the gateway sends heartbeats many times within this, and its status within a tenth of a second
@@ -30,12 +31,13 @@ class GatewayModel:
         self._session = session
 
     async def stream(
-        self, turns: Sequence[Turn], *, asker: str, language: str, key: str
+        self, turns: Sequence[Turn], *, asker: str, owner: str, language: str, key: str
     ) -> AsyncGenerator[str, None]:
         """Yield the answer piece by piece; AnswerFailedError for anything but a whole answer."""
         body = {
             "messages": [{"role": turn.role.value, "content": turn.content} for turn in turns],
             "asker": asker,
+            "owner": owner,
             "language": language,
         }
         try:
@@ -51,6 +53,13 @@ class GatewayModel:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             reason = f"the gateway broke off: {type(error).__name__}"
             raise AnswerFailedError(reason, code="cut") from error
+
+    async def cancel(self, *, owner: str, key: str) -> None:
+        """Have an answer stopped at once; if nobody hears it, it ends when nobody reads it."""
+        body = {"owner": owner, "key": key}
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            async with self._session.post(CANCEL_PATH, json=body) as answer:
+                await answer.read()
 
     async def _ask(self, body: object, key: str) -> aiohttp.ClientResponse:
         data = json.dumps(body, ensure_ascii=False).encode(errors="replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping
@@ -71,7 +72,8 @@ _CHAIN = (State.ACCEPTED, State.ANSWERING, State.ANSWERED, State.DELIVERED)
 class Job:
     """One question; `begun` is the text of an unfinished reply that somebody left behind.
 
-    `final` and `ending` are set when the whole text is known and only has to be shown.
+    `final` and `ending` are set when the whole text is known and only has to be shown. `key` is
+    what the model was asked under last.
     """
 
     question: Message
@@ -83,6 +85,7 @@ class Job:
     ready: bool = False
     state: State = State.RECEIVED
     attempts: int = 0
+    key: str = ""
     settled: bool = False
     gone: bool = False
     granted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,6 +121,11 @@ class Job:
     def asker(self) -> str:
         """How other units are told who asked."""
         return f"rocketchat:{self.question.author.username}"
+
+    @property
+    def owner(self) -> str:
+        """Who has the turns at the model: a digest, as a name may change and an id is not ours."""
+        return hashlib.sha256(f"rocketchat\0{self.user_id}".encode()).hexdigest()[:32]
 
 
 class Ledger:

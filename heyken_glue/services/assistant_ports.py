@@ -63,12 +63,17 @@ class Model(Protocol):
     """Whoever answers questions."""
 
     def stream(
-        self, turns: Sequence[Turn], *, asker: str, language: str, key: str
+        self, turns: Sequence[Turn], *, asker: str, owner: str, language: str, key: str
     ) -> AsyncGenerator[str, None]:
-        """Yield the answer piece by piece; AnswerFailedError. Closing it stops the model.
+        """Yield the answer piece by piece; AnswerFailedError.
 
-        Asking again with the same key (on either core) goes on with the same answer.
+        Asking again with the same owner and key (on either core) goes on with the same answer, so
+        closing it stops the model only when nobody came back for a while.
         """
+        ...
+
+    async def cancel(self, *, owner: str, key: str) -> None:
+        """Stop the model at once; silence is no error."""
         ...
 
 

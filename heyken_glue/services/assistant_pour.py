@@ -78,9 +78,16 @@ class Pourer:
             else:
                 return None
 
+    async def give_up(self, job: Job) -> None:
+        """Stop the model at once: nobody wants the answer any more, on this core or another."""
+        if job.key:
+            await self.model.cancel(owner=job.owner, key=job.key)
+
     async def _try(self, turns: tuple[Turn, ...], job: Job, draft: Draft, *, anew: int) -> None:
-        key = _key(job, turns, anew)
-        stream = self.model.stream(turns, asker=job.asker, language=job.language, key=key)
+        job.key = _key(job, turns, anew)
+        stream = self.model.stream(
+            turns, asker=job.asker, owner=job.owner, language=job.language, key=job.key
+        )
         async with contextlib.aclosing(stream) as pieces:
             async for piece in pieces:
                 draft.add(piece)

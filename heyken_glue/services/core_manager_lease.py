@@ -111,7 +111,6 @@ class LeaseKeeper:
         self._attention = Attention(now(), gap_seconds=GAP_SECONDS, settle_seconds=SETTLE_SECONDS)
         self._nudged = asyncio.Event()
         self._free_since: float | None = None
-        self._newest: int | None = None
         self.refused_effects = 0
 
     async def keep(self, heart: Heart) -> None:
@@ -152,21 +151,16 @@ class LeaseKeeper:
 
     def holding(self) -> Holding | None:
         """Return the right to act, if it is certain now."""
-        claim = self._claim()
-        return None if self.is_superseded else self._lease.holding(self._now(), claim)
+        return self._lease.holding(self._now(), self._claim())
 
     def why_not(self) -> Sentence | None:
         """Return why this core may not act now, or None if it may."""
-        claim = self._claim()
-        if claim.holds_address and self.is_superseded:
-            return say("lease_superseded")
-        return self._lease.why_not(self._now(), claim, core=self._core)
+        return self._lease.why_not(self._now(), self._claim(), core=self._core)
 
     @property
     def is_superseded(self) -> bool:
         """Whether another takeover is known that is newer than this core's."""
-        epoch = self._claim().epoch
-        return epoch is not None and self._newest is not None and self._newest > epoch
+        return self._lease.is_superseded(self._claim())
 
     @property
     def is_settled(self) -> bool:
@@ -267,7 +261,7 @@ class LeaseKeeper:
             await self._store.give_back(lease_id)
 
     def _is_newest(self, standing: Standing, claim: Claim) -> bool:
-        self._newest = standing.newest_epoch
+        self._lease.saw(standing.newest_epoch)
         return standing.newest_epoch == claim.epoch
 
     async def _take_anew(self, standing: Standing) -> None:

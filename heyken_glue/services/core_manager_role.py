@@ -80,6 +80,8 @@ class RoleKeeper:
         self.listeners: list[Callable[[], None]] = [changed]
         self._takeover: asyncio.Task[None] | None = None
         self.changes: Counter[Vrrp] = Counter()
+        # when keepalived spoke first after the host's start; a restart of the unit is no such start
+        self._began = float("-inf")
         self.role, self.holder = self._restore()
 
     def follow(self, transition: Transition) -> None:
@@ -88,6 +90,8 @@ class RoleKeeper:
         former = self.role
         if state is former.vrrp:
             return
+        if former.vrrp is Vrrp.UNKNOWN:
+            self._began = self._clock.monotonic()
         self._drop_takeover()
         self.role = Role(state, self._clock.now())
         self.changes[state] += 1
@@ -125,8 +129,9 @@ class RoleKeeper:
             await asyncio.wait({task})
 
     async def _take_over(self) -> None:
-        role = self.role
-        reason = why_taken(self._door.peer.name, await self._door.verdict())
+        role, up = self.role, self._clock.monotonic() - self._began
+        is_first, answer = self.changes[Vrrp.MASTER] == 1, await self._door.verdict()
+        reason = why_taken(self._door.peer.name, answer, up_seconds=up, is_first=is_first)
         if self.role is not role:
             return
         self.holder = Holder(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 from urllib.parse import urlsplit
@@ -31,23 +32,48 @@ T = TypeVar("T")
 ASK_SECONDS = 0.3
 # one late answer of a busy machine is no news; what is older than this is silence
 KEEP_SECONDS = 2.0
+PEER_KEEP_SECONDS = 1.0
 _FILE_MODE = 0o644
 
 
 class Kept(Generic[T]):
     """The last answer of somebody, for as long as it may stand in for one that is late."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock, self._heard, self._answer = clock, 0.0, cast("T | None", None)
+    def __init__(self, clock: Clock, seconds: float = KEEP_SECONDS) -> None:
+        self._clock, self._seconds, self._heard = clock, seconds, 0.0
+        self._answer = cast("T | None", None)
 
     def or_new(self, answer: T | None) -> T | None:
         """Return what was answered now, or else not long ago; None is silence."""
         now = self._clock.monotonic()
         if answer is not None:
             self._heard, self._answer = now, answer
-        elif now - self._heard > KEEP_SECONDS:
+        elif now - self._heard > self._seconds:
             self._answer = None
         return self._answer
+
+
+class PeerMemory:
+    """What the other core said of itself: now, or within a second to us or to our health unit.
+
+    Health asks it several times a second; we ask seldom, so that one late answer would be silence.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._kept: Kept[VerdictAnswer] = Kept(clock, PEER_KEEP_SECONDS)
+        self._last: VerdictAnswer | None = None
+
+    def or_heard(
+        self, answer: VerdictAnswer | None, own: VerdictAnswer | None
+    ) -> VerdictAnswer | None:
+        """Return what is known of it, None for silence; `own` is what our health answered now."""
+        self._last = answer or self._last
+        heard = own.heard_peer if own is not None else None
+        if answer is None and self._last is not None and heard is not None:
+            if heard.age_seconds > PEER_KEEP_SECONDS:
+                return None
+            return replace(self._last, capable=heard.capable, sentence=heard.sentence)
+        return self._kept.or_new(answer)
 
 
 class Observer:
@@ -75,7 +101,7 @@ class Observer:
         self._witnesses = witnesses(settings)
         self._heard: dict[int, float] = {}
         self._own: Kept[VerdictAnswer] = Kept(clock)
-        self._peer: Kept[VerdictAnswer] = Kept(clock)
+        self._peer = PeerMemory(clock)
         self._witness: Kept[bool] = Kept(clock)
         self._connected: Kept[Chat] = Kept(clock)
         self.parity: Parity | None = None
@@ -88,7 +114,7 @@ class Observer:
             self._witness_reachable(),
             self._chat.look(),
         )
-        own, peer = self._own.or_new(own), self._peer.or_new(peer)
+        own, peer = self._own.or_new(own), self._peer.or_heard(peer, own)
         me, other = self._settings.host.name, self._door.peer
         role = self._keeper.role.vrrp
         cores = [

@@ -70,11 +70,11 @@ class HealthUnit:
         )
         self._steady = Steadiness(needed=self._health.recover_looks)
         self._step_down = StepDown()
+        self.looks = self.falls = 0
         self._peer_answer: tuple[float, VerdictAnswer] | None = None
         self._peer_asked = False
         self._peer_holds = False
         self._last: tuple[bool, int] | None = None
-        self.looks = self.falls = 0
         self.verdict = self._judge()
 
     def look(self) -> None:
@@ -143,6 +143,7 @@ class HealthUnit:
             step_down=self._step_down,
             peer=self._peer(),
             facts=self._facts.facts,
+            was_capable=self._steady.capable or self.falls > 0,
         )
 
     def _peer(self) -> PeerView | None:

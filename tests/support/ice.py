@@ -135,14 +135,19 @@ class IcyModel:
         self._model, self._ice = model, ice
 
     async def stream(
-        self, turns: Sequence[Turn], *, asker: str, language: str, key: str
+        self, turns: Sequence[Turn], *, asker: str, owner: str, language: str, key: str
     ) -> AsyncGenerator[str, None]:
         """Yield the answer."""
-        stream = self._model.stream(turns, asker=asker, language=language, key=key)
+        stream = self._model.stream(turns, asker=asker, owner=owner, language=language, key=key)
         async with contextlib.aclosing(stream) as pieces:
             async for piece in pieces:
                 await self._ice.passing()
                 yield piece
+
+    async def cancel(self, *, owner: str, key: str) -> None:
+        """Pass on."""
+        await self._ice.passing()
+        await self._model.cancel(owner=owner, key=key)
 
 
 class IcyManager:
@@ -216,13 +221,18 @@ class Scripted:
         return " ".join(self._words)
 
     async def stream(
-        self, turns: Sequence[Turn], *, asker: str, language: str, key: str
+        self, turns: Sequence[Turn], *, asker: str, owner: str, language: str, key: str
     ) -> AsyncGenerator[str, None]:
         """Yield the answer."""
-        assert turns, (asker, language)
+        assert turns, (asker, owner, language)
         self.keys.append(key)
         for word in self._words:
             yield f"{word} "
             self.after()
             await asyncio.sleep(self._breath)
         self.ended += 1
+
+    async def cancel(self, *, owner: str, key: str) -> None:
+        """Hear it."""
+        assert owner
+        assert key

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from heyken_glue.domain.lease import (
     MARGIN_SECONDS,
@@ -135,6 +138,84 @@ def test_a_newer_takeover_counts_while_somebody_uses_it(
     standing = Standing(9, tenant)
     found = may_take_anew(standing, peer_holds=peer_holds, free_seconds=free, patience_seconds=2.0)
     assert found is may
+
+
+_EPOCHS = st.integers(1, 4)
+_CLAIMS = st.builds(Claim, st.sampled_from([True, True, False]), st.none() | _EPOCHS)
+_EVENTS = st.one_of(
+    st.tuples(st.just("time"), st.floats(0.0, 3.0)),
+    st.tuples(st.just("granted"), _EPOCHS),
+    st.tuples(st.just("saw"), st.none() | _EPOCHS),
+    st.tuples(st.just("claim"), _CLAIMS),
+    st.tuples(st.sampled_from(["failed", "lost"]), st.none()),
+)
+
+
+@dataclass
+class Witness:
+    """Remembers what happened to a lease, and says by the rules whether its core may act."""
+
+    lease: Lease = field(default_factory=lambda: Lease(TTL))
+    now: float = 0.0
+    claim: Claim = field(default_factory=lambda: Claim(holds_address=False))
+    granted_for: int | None = None
+    asked: float = 0.0
+    newest: int | None = None
+
+    def meet(self, what: str, value: Any) -> None:
+        match what:
+            case "time":
+                self.now += value
+            case "granted":
+                self.granted_for, self.asked = value, self.now
+                self.lease.granted(lease_id=1, epoch=value, asked=self.now, ttl_seconds=TTL)
+            case "saw":
+                self.newest = value
+                self.lease.saw(value)
+            case "claim":
+                self.claim = value
+            case "failed":
+                self.lease.failed(say("lease_unheard", error="silence"))
+            case "lost":
+                self.granted_for = None
+                self.lease.lost(say("lease_gone"))
+
+    @property
+    def is_superseded(self) -> bool:
+        epoch = self.claim.epoch
+        return epoch is not None and self.newest is not None and self.newest > epoch
+
+    @property
+    def may_act(self) -> bool:
+        claim, lasts = self.claim, self.now < self.asked + TTL - MARGIN_SECONDS
+        is_ours = (
+            claim.holds_address and claim.epoch is not None and claim.epoch == self.granted_for
+        )
+        return is_ours and lasts and not self.is_superseded
+
+
+@settings(max_examples=400)
+@given(st.lists(_EVENTS, max_size=25))
+def test_no_superseded_core_acts_whatever_it_was_granted(events: list[tuple[str, Any]]) -> None:
+    seen = Witness()
+    for what, value in events:
+        seen.meet(what, value)
+        held = seen.lease.holding(seen.now, seen.claim)
+        if held is not None:
+            assert seen.may_act, f"it acts by {held} although {seen}"
+        reason = seen.lease.why_not(seen.now, seen.claim, core="core1")
+        assert (reason is None) == (held is not None), "whoever may not act is told why"
+        if seen.claim.holds_address and seen.is_superseded:
+            assert reason == say("lease_superseded")
+
+
+@given(_EPOCHS, _EPOCHS | st.none())
+def test_the_newest_one_does_act(epoch: int, newest: int | None) -> None:
+    seen, claim = Witness(), Claim(holds_address=True, epoch=epoch)
+    for event in (("claim", claim), ("granted", epoch), ("saw", newest)):
+        seen.meet(*event)
+    assert (seen.lease.holding(seen.now, claim) is not None) == seen.may_act
+    assert seen.may_act == (newest is None or newest <= epoch)
 
 
 @dataclass

@@ -72,6 +72,31 @@ def test_why_the_address_was_taken(answer: VerdictAnswer | None, cause: Cause, w
     assert words in taken.reason.en
 
 
+FRESH = replace(ANSWER, capable=False, was_capable=False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "up", "is_first", "cause", "words"),
+    [
+        (None, 0.1, True, Cause.START, "the hosts were started"),
+        (ANSWER, 0.1, True, Cause.START, "the hosts were started"),
+        (FRESH, 0.1, True, Cause.START, "the hosts were started"),
+        (None, 0.1, False, Cause.FAILOVER, "core2 does not answer"),
+        (None, 5.0, True, Cause.FAILOVER, "core2 does not answer"),
+        (ANSWER, 5.0, True, Cause.FAILOVER, "no longer announces"),
+        (FRESH, 30.0, False, Cause.START, "still starting: ill"),
+        (FRESH, 300.0, False, Cause.FAILOVER, "ill"),
+        (replace(FRESH, was_capable=True), 30.0, False, Cause.FAILOVER, "ill"),
+        (replace(FRESH, stepping_down=True), 0.1, True, Cause.PLANNED, "?"),
+    ],
+)
+def test_a_start_is_no_failover(
+    answer: VerdictAnswer | None, up: float, is_first: bool, cause: Cause, words: str
+) -> None:
+    taken = why_taken("core2", answer, up_seconds=up, is_first=is_first)
+    assert (taken.cause, words in taken.reason.en) == (cause, True), taken
+
+
 def _core(core_id: int, health: CoreHealth, vrrp: Vrrp) -> CoreView:
     return CoreView(core_id, f"core{core_id}", health, 9.0, Sentence("en", "pl"), vrrp)
 

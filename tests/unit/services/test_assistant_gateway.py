@@ -24,6 +24,7 @@ from tests.support.doors import ScriptedModel, open_house
 from tests.support.rocketchat import BOT
 
 TURNS = (Turn(Role.USER, "zażółć \ud800"),)
+ANNA = "a1" * 16
 Serve = Callable[[web.Request], object]
 
 
@@ -77,7 +78,7 @@ async def model(door: Door, tmp_path: Path) -> AsyncIterator[GatewayModel]:
 
 
 async def answer(model: GatewayModel) -> str:
-    stream = model.stream(TURNS, asker="rocketchat:anna", language="pl", key="k1")
+    stream = model.stream(TURNS, asker="rocketchat:anna", owner=ANNA, language="pl", key="k1")
     async with contextlib.aclosing(stream) as pieces:
         return "".join([piece async for piece in pieces])
 
@@ -98,6 +99,7 @@ async def test_a_whole_answer(model: GatewayModel, door: Door) -> None:
         {
             "messages": [{"role": "user", "content": "zażółć ?"}],
             "asker": "rocketchat:anna",
+            "owner": ANNA,
             "language": "pl",
         }
     ]
@@ -180,7 +182,7 @@ async def test_nobody_there_is_a_failure(tmp_path: Path) -> None:
 
 async def test_who_stops_reading_hangs_up(model: GatewayModel, door: Door) -> None:
     door.pieces, door.stays_open = [START, event("token", '{"text":"War"}')], True
-    stream = model.stream(TURNS, asker="a", language="en", key="k1")
+    stream = model.stream(TURNS, asker="a", owner=ANNA, language="en", key="k1")
     assert await anext(stream) == "War"
     await stream.aclose()
     await eventually(lambda: door.left, "the connection is closed")
@@ -202,7 +204,7 @@ async def test_the_real_gateway_answers_as_is_expected_here(tmp_path: Path) -> N
     scripted = ScriptedModel("War", "szawa", " ą")
     async with real_gateway(tmp_path, scripted) as model:
         turns = (Turn(Role.USER, "a"), Turn(Role.ASSISTANT, "b"), Turn(Role.USER, "c"))
-        stream = model.stream(turns, asker="rocketchat:anna", language="pl", key="k1")
+        stream = model.stream(turns, asker="rocketchat:anna", owner=ANNA, language="pl", key="k1")
         assert "".join([piece async for piece in stream]) == "Warszawa ą"
     assert scripted.conversations == [turns]
 
@@ -214,7 +216,9 @@ async def test_the_real_gateway_refuses_in_the_askers_language(tmp_path: Path) -
             await answer(model)
         assert (failure.value.code, failure.value.retry_after) == ("model_unavailable", 2.0)
         assert failure.value.sentence.startswith("Model na rdzeniu 1 nie może")
-        huge = model.stream((Turn(Role.USER, "x" * 70_000),), asker="a", language="pl", key="k1")
+        huge = model.stream(
+            (Turn(Role.USER, "x" * 70_000),), asker="a", owner=ANNA, language="pl", key="k1"
+        )
         with pytest.raises(AnswerFailedError) as failure:
             await anext(huge)
         assert failure.value.code == assistant_gateway.TOO_LARGE
@@ -230,14 +234,17 @@ async def test_an_answer_that_broke_off_is_asked_for_again_and_one_that_failed_a
 
     class Model:
         async def stream(
-            self, turns: Sequence[Turn], *, asker: str, language: str, key: str
+            self, turns: Sequence[Turn], *, asker: str, owner: str, language: str, key: str
         ) -> AsyncGenerator[str, None]:
             keys.append(key)
-            assert turns, (asker, language)
+            assert turns, (asker, owner, language)
             code = next(failures, None)
             if code is not None:
                 raise AnswerFailedError("it failed", code=code, is_final=code == "key_reused")
             yield "Warsaw"
+
+        async def cancel(self, *, owner: str, key: str) -> None:
+            raise AssertionError((owner, key))
 
     outside = stage._outside
 

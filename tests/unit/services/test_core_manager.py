@@ -155,6 +155,31 @@ async def test_why_it_took_over(
     assert (holder.cause, holder.reason.en) == (cause, reason)
 
 
+async def test_a_host_that_is_started_and_finds_nobody_says_so(
+    manager: CoreManager, clock: HeldClock
+) -> None:
+    await manager.keeper._records.write(Holder(2, 1.0, Cause.FAILOVER))
+    _say(manager, "BACKUP")
+    clock.time += 0.1
+    _say(manager, "MASTER")
+    holder = await _settled(manager)
+    assert (holder.cause, holder.reason.pl[:25]) == (Cause.START, "hosty zostały uruchomione")
+
+
+async def test_a_restart_of_the_unit_is_no_start_of_the_host(
+    manager: CoreManager, core: Settings, door: PeerDoor, etcd: EtcdClient, clock: HeldClock
+) -> None:
+    await manager.keeper._records.write(Holder(2, 1.0, Cause.FAILOVER))
+    _say(manager, "BACKUP")
+    again = core_manager.build(
+        core, Daemon(notifier=Notifier({}), clock=clock), door=door, etcd=etcd
+    )
+    again.keeper.follow(Transition("heyken", "MASTER", 254))
+    assert (await _settled(again)).cause is Cause.FAILOVER
+    await again.keeper.close()
+    again.spool.close()
+
+
 async def test_without_etcd_it_goes_on_and_the_epoch_comes_later(
     manager: CoreManager, etcd: EtcdClient
 ) -> None:

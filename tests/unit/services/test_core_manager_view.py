@@ -14,7 +14,7 @@ from heyken_glue.adapters.etcd.client import EtcdClient
 from heyken_glue.domain import status
 from heyken_glue.runtime import http
 from heyken_glue.runtime.daemon import Daemon, Notifier
-from heyken_glue.services import core_manager
+from heyken_glue.services import core_manager, core_manager_view, peers
 from heyken_glue.services.core_manager_view import Kept, Observer, witnesses
 from heyken_glue.services.peers import PeerDoor
 from heyken_glue.settings import Settings
@@ -35,6 +35,13 @@ class Own:
         if self.verdict is None:
             raise web.HTTPServiceUnavailable
         return web.json_response(self.verdict)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is silent here says so: an answer that a busy machine delays is none of it."""
+    monkeypatch.setattr(core_manager_view, "ASK_SECONDS", 20.0)
+    monkeypatch.setattr(peers, "ASK_SECONDS", 20.0)
 
 
 @pytest.fixture
@@ -72,6 +79,7 @@ async def test_two_cores_that_are_well_and_alike_are_online(observer: Observer) 
     body = await _status(observer)
     assert body["parity"] == {"percent": 100, "equal": True, "differences": []}
     assert body["status"] == "online", body
+    assert body["problems"] == []
 
 
 async def test_cores_that_differ_are_degraded_and_the_difference_is_named(
@@ -81,6 +89,8 @@ async def test_cores_that_differ_are_degraded_and_the_difference_is_named(
     body = await _status(observer)
     assert (body["status"], body["parity"]["percent"]) == ("degraded", 50)
     assert body["parity"]["differences"] == ["różnią się wersje Ollama: core1 ma b1, core2 ma b2"]
+    apart = "rdzenie są zgodne w 50 %; w trakcie wdrożenia jeden wyprzedza drugi"
+    assert body["problems"] == [apart, *body["parity"]["differences"]]
 
 
 async def test_a_core_that_says_nothing_about_itself_is_not_compared(
@@ -96,11 +106,51 @@ async def test_one_late_answer_is_no_news_and_silence_is(
 ) -> None:
     await _status(observer)
     peer.verdict = own.verdict = None
-    clock.time += 1.9
+    clock.time += 0.9
     assert (await _status(observer))["status"] == "online"
     clock.time += 0.2
     body = await _status(observer)
+    assert [core["status"] for core in body["cores"].values()] == ["healthy", "error"]
+    clock.time += 1.0
+    body = await _status(observer)
     assert [core["status"] for core in body["cores"].values()] == ["error", "error"]
+
+
+def _heard(age_seconds: float, **change: object) -> dict[str, Any]:
+    told = {"core_id": 2, "capable": True, "sentence": "core2 is well", "sentence_pl": "zdrowy"}
+    return {"peer": {**told, "age_seconds": age_seconds, **change}}
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "status"), [(0.3, "healthy"), (1.0, "healthy"), (1.1, "error"), (60, "error")]
+)
+async def test_what_health_heard_from_the_peer_stands_in_for_a_second(
+    observer: Observer, peer: FakePeer, own: Own, age_seconds: float, status: str
+) -> None:
+    await _status(observer)
+    peer.verdict, own.verdict = None, verdict_body(1, facts=FACTS, **_heard(age_seconds))
+    body = await _status(observer)
+    assert body["cores"]["2"]["status"] == status
+    if status == "error":
+        assert body["cores"]["2"]["sentence"] == "core2 nie odpowiada"
+        assert "core2 nie odpowiada" in body["problems"]
+
+
+async def test_what_health_heard_last_counts_and_not_what_we_heard_before(
+    observer: Observer, peer: FakePeer, own: Own
+) -> None:
+    await _status(observer)
+    sick = _heard(0.1, capable=False, sentence="core2 is ill", sentence_pl="core2 jest chory")
+    peer.verdict, own.verdict = None, verdict_body(1, facts=FACTS, **sick)
+    core = (await _status(observer))["cores"]["2"]
+    assert (core["status"], core["sentence"]) == ("unhealthy", "core2 jest chory")
+
+
+async def test_a_peer_that_was_never_heard_by_us_is_not_made_up(
+    observer: Observer, peer: FakePeer, own: Own
+) -> None:
+    peer.verdict, own.verdict = None, verdict_body(1, **_heard(0.1))
+    assert (await _status(observer))["cores"]["2"]["status"] == "unknown"
 
 
 async def test_a_core_that_says_it_is_sick_is_believed_at_once(
