@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bench import answers, calm, chat, crowd, deploying, figures, survival, vip_gap
 from bench import answers, calm, chat, deploying, figures, survival, switchover, vip_gap
+from bench import answers, calm, chat, deploying, figures, partitions, survival, vip_gap
 from bench.pair import Pair
 from lab import settings
 from lab.problem import Problem
@@ -37,6 +38,7 @@ CHOICES: dict[str, Measure] = {
     "switchover": lambda lab, chosen: switchover.measure(Pair(lab), chosen.repeats),
     "survival": lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats),
     **{f"survival-{door}": _survival(door) for door in survival.READERS},
+    "partitions": lambda lab, chosen: partitions.measure(Pair(lab), chosen.repeats),
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),
 }
 

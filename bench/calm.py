@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 
 from bench.figures import Figure, tell
 from bench.pair import Pair
+from lab.faults import network
 from lab.problem import Problem
 
 LOSS_PERCENT = 10
@@ -60,10 +62,7 @@ def _busy(minutes: int) -> Iterator[None]:
 
 
 def _lossy(pair: Pair) -> Iterator[None]:
-    try:
+    with contextlib.ExitStack() as stack:
         for core in pair.cores.values():
-            core.lose_packets(LOSS_PERCENT)
+            stack.enter_context(network.lossy(core, LOSS_PERCENT))
         yield
-    finally:
-        for core in pair.cores.values():
-            core.lose_nothing()

@@ -35,6 +35,10 @@ class Pair:
         """Return what `heyken status --json` says."""
         return heyken(self.lab, "status", "--json")
 
+    def ask(self, question: str) -> dict[str, Any]:
+        """Ask as a person does in a terminal, and return the answer; Problem with the reason."""
+        return heyken(self.lab, "ask", question, "--json")
+
     def holder(self) -> str:
         """Return the name of the core that holds the address."""
         return str(self.status()["holder"])

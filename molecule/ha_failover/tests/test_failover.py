@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
 
+from lab.faults import Host, models, units
 from tests.support.pair import Pair, healthy, wait_for
 
 QUESTION = "What is the capital of Poland?"
 LONG_QUESTION = "Write a long story about a lighthouse keeper and the sea."
 MANY = 20  # tokens or characters that only a long answer has
 ASKED_MEANWHILE = 6
-MODEL = "heyken-general"
-PROGRAM = "$(readlink -f /proc/$(systemctl show -P MainPID ollama)/exe)"
-OLLAMA = f"OLLAMA_HOST=127.0.0.1:11500 HOME=/root {PROGRAM}"
+OLLAMA = "ollama.service"
 
 
 def assert_moved(pair: Pair, before: str, *, cause: str) -> None:
@@ -119,53 +119,31 @@ def test_nobody_is_turned_away_while_a_gateway_is_restarted(pair: Pair) -> None:
         assert answer.strip(), told
 
 
-def _stop(pair: Pair, name: str) -> Callable[[], None]:
-    pair.hosts[name].stop_unit("ollama.service")
-    return lambda: pair.hosts[name].start_unit("ollama.service")
+Fault = Callable[[Host], contextlib.AbstractContextManager[None]]
+FAULTS: dict[str, Fault] = {
+    "stopped": lambda host: units.stopped(host, OLLAMA),
+    "hung": lambda host: units.hung(host, OLLAMA),
+    "wrong": models.changed,
+}
 
 
-def _hang(pair: Pair, name: str) -> Callable[[], None]:
-    pair.hosts[name].freeze_unit("ollama.service")
-    return lambda: pair.hosts[name].thaw_unit("ollama.service")
-
-
-def _change_model(pair: Pair, name: str) -> Callable[[], None]:
-    host = pair.hosts[name]
-    host.run(f"{OLLAMA} cp {MODEL} kept")
-    host.run("printf 'FROM kept\\nSYSTEM another\\n' >/tmp/other")
-    host.run(f"{OLLAMA} create {MODEL} -f /tmp/other")
-    return lambda: _put_model_back(pair, name)
-
-
-def _put_model_back(pair: Pair, name: str) -> None:
-    pair.hosts[name].run(f"{OLLAMA} cp kept {MODEL} && {OLLAMA} rm kept && rm /tmp/other")
-
-
-@pytest.mark.parametrize("fault", [_stop, _hang, _change_model], ids=["stopped", "hung", "wrong"])
-def test_a_core_whose_model_is(
-    pair: Pair, fault: Callable[[Pair, str], Callable[[], None]]
-) -> None:
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_core_whose_model_is(pair: Pair, fault: Fault) -> None:
     before = pair.holder()
-    mend = fault(pair, before)
-    try:
+    with fault(pair.hosts[before]):
         assert_moved(pair, before, cause="failover")
         sentence = pair.status()["cores"][before[-1]]["sentence"]
         assert "model" in sentence.lower() or "ollama" in sentence.lower(), sentence
-    finally:
-        mend()
 
 
 def test_without_any_capable_core_people_get_the_reason(pair: Pair) -> None:
-    for host in pair.hosts.values():
-        host.stop_unit("ollama.service")
-    try:
+    with contextlib.ExitStack() as stack:
+        for host in pair.hosts.values():
+            stack.enter_context(units.stopped(host, OLLAMA))
         response = wait_for("the refusal", lambda: _refusal(pair))
         assert response["error"], response
         # For a moment each may believe in the other; then one of them has to stand for both.
         wait_for("one core says it for both", lambda: len(pair.holders()) == 1)
-    finally:
-        for host in pair.hosts.values():
-            host.start_unit("ollama.service")
 
 
 def _refusal(pair: Pair) -> dict[str, object] | None:

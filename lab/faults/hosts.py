@@ -1,0 +1,107 @@
+"""Hosts of a lab, to be killed, frozen and looked into."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from docker.errors import APIError
+from docker.models.containers import Container
+
+from lab import containers, engine
+from lab.problem import Problem
+
+
+class Host:
+    """One host of a lab, seen through the engine and never through its own network."""
+
+    def __init__(self, lab: str, name: str) -> None:
+        self.lab, self.name = lab, name
+        self._container: Container = engine.require().containers.get(f"heyken-{lab}-{name}")
+
+    @property
+    def address(self) -> str:
+        """Its address in the network of the hosts."""
+        found = containers.address(self._container)
+        if not found:
+            raise self._problem("has no address", "it does not run", "make start")
+        return found
+
+    @property
+    def link_address(self) -> str:
+        """The link address of that interface; it outlives a restart."""
+        for name, network in self._container.attrs["NetworkSettings"]["Networks"].items():
+            if name.endswith("-system") and network["MacAddress"]:
+                return str(network["MacAddress"])
+        raise self._problem("has no link address", "it does not run", "make start")
+
+    def kill(self) -> None:
+        """Pull the plug: every process of the host is gone at once."""
+        self._container.kill("SIGKILL")
+
+    def start(self) -> None:
+        """Put the plug back; a host that runs already stays as it is."""
+        self._container.start()
+
+    def pause(self) -> None:
+        """Freeze the host as it stands."""
+        self._container.pause()
+
+    def unpause(self) -> None:
+        """Let a frozen host go on."""
+        self._container.unpause()
+
+    def running(self) -> bool:
+        """Whether the host runs; a frozen one does not."""
+        self._container.reload()
+        return bool(self._container.status == "running")
+
+    def run(self, command: str) -> str:
+        """Run a shell command as root on the host and return its output; Problem if it fails."""
+        try:
+            code, out = self._container.exec_run(["sh", "-c", command])
+        except APIError as error:
+            raise self._problem("cannot be reached", str(error.explanation), "make start") from None
+        text: str = out.decode(errors="replace")
+        if code != 0:
+            raise self._problem(f"failed ({code}): {command}", text.strip(), "docker exec -it")
+        return text
+
+    def freeze_unit(self, unit: str) -> None:
+        """Stop every process of a unit where it stands (SIGSTOP), as a hang does."""
+        self.run(f"systemctl kill --signal=SIGSTOP {unit}")
+
+    def thaw_unit(self, unit: str) -> None:
+        """Let them go on."""
+        self.run(f"systemctl kill --signal=SIGCONT {unit}")
+
+    def stop_unit(self, unit: str) -> None:
+        """Stop a unit as an operator would."""
+        self.run(f"systemctl stop {unit}")
+
+    def start_unit(self, unit: str) -> None:
+        """Start a unit."""
+        self.run(f"systemctl start {unit}")
+
+    def _problem(self, what: str, why: str, todo: str) -> Problem:
+        return Problem(f"{self.name} {what}", why=why, todo=todo)
+
+
+@contextlib.contextmanager
+def killed(host: Host) -> Iterator[None]:
+    """Pull the plug, and put it back at the end."""
+    host.kill()
+    try:
+        yield
+    finally:
+        host.start()
+
+
+@contextlib.contextmanager
+def frozen(host: Host) -> Iterator[None]:
+    """Freeze the host, and let it go on at the end."""
+    host.pause()
+    try:
+        yield
+    finally:
+        host.unpause()
