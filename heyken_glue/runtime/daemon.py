@@ -1,7 +1,8 @@
 """The life of a unit: signals, systemd's notify protocol, watchdog, exit code.
 
 The watchdog is fed only while the event loop turns *and* every heart that the unit declared beats:
-a unit whose work loop hangs is restarted although its process is alive.
+a unit whose work loop hangs is restarted although its process is alive. A host that was frozen made
+all loops late at once: that is no hang, and nobody is restarted for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from heyken_glue.runtime.clock import Clock, SystemClock
 
 EXIT_OK, EXIT_BUG, EXIT_USAGE, EXIT_CONFIG = 0, 1, 2, 78
 STOP_GRACE_SECONDS = 10.0
+# often, so that a freeze may be nearly as long as systemd's patience
+PING_SECONDS = 2.0
 
 
 class Notifier:
@@ -54,6 +57,10 @@ class Heart:
     def beat(self) -> None:
         """Say that the loop came round."""
         self._last = self._clock.monotonic()
+
+    def excuse(self, seconds: float) -> None:
+        """Leave out a time in which no loop of this process came round."""
+        self._last += seconds
 
     def beats(self) -> bool:
         """Tell whether the last beat is recent enough."""
@@ -97,14 +104,23 @@ class Daemon:
 
     async def feed_watchdog(self) -> None:
         """Ping systemd for as long as everything lives."""
-        interval = self._notifier.watchdog_seconds / 3
+        interval = min(self._notifier.watchdog_seconds / 3, PING_SECONDS)
+        late_seconds = 0.0
         while interval:
-            still = sorted(name for name, heart in self._hearts.items() if not heart.beats())
-            if still:
-                logs.get(__name__).error("watchdog_withheld", loops=still)
-            else:
-                self._notifier.send(WATCHDOG=1)
+            self.ping(late_seconds=late_seconds)
+            due = self.clock.monotonic() + interval
             await asyncio.sleep(interval)
+            late_seconds = max(0.0, self.clock.monotonic() - due)
+
+    def ping(self, *, late_seconds: float) -> None:
+        """Ping systemd if every loop comes round, leaving out by how much this one was late."""
+        for heart in self._hearts.values():
+            heart.excuse(late_seconds)
+        still = sorted(name for name, heart in self._hearts.items() if not heart.beats())
+        if still:
+            logs.get(__name__).error("watchdog_withheld", loops=still)
+        else:
+            self._notifier.send(WATCHDOG=1)
 
 
 Main = Callable[[Daemon], Awaitable[None]]
