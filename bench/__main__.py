@@ -10,6 +10,17 @@ from collections.abc import Callable
 from bench import answers, calm, chat, crowd, deploying, figures, survival, vip_gap
 from bench import answers, calm, chat, deploying, figures, survival, switchover, vip_gap
 from bench import answers, calm, chat, deploying, figures, partitions, survival, vip_gap
+from bench import (
+    answers,
+    calm,
+    chat,
+    deploying,
+    faults,
+    figures,
+    partitions,
+    survival,
+    vip_gap,
+)
 from bench.pair import Pair
 from lab import settings
 from lab.problem import Problem
@@ -39,6 +50,7 @@ CHOICES: dict[str, Measure] = {
     "survival": lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats),
     **{f"survival-{door}": _survival(door) for door in survival.READERS},
     "partitions": lambda lab, chosen: partitions.measure(Pair(lab), chosen.repeats),
+    "faults": lambda lab, chosen: faults.measure(Pair(lab), chosen.repeats, write=chosen.write),
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),
 }
 

@@ -19,7 +19,7 @@ from typing import Self
 from lab.faults.hosts import Host
 
 _PREFIX = "heyken_fault_"
-_INTERFACE = "ip -o -4 address show to {}/32 | awk '{{sub(/@.*/, \"\", $2); print $2; exit}}'"
+_INTERFACE = "device=$(ip -o -4 address show to {}/32 | awk '{{print $2; exit}}')"
 _CLOCK = "date +%s.%N"
 _NOBODY = "02:00:00:00:00:00"
 
@@ -43,13 +43,13 @@ class Cut:
 
     def __enter__(self) -> Self:
         """Cut in one step."""
-        interface = self._host.run(_INTERFACE.format(self._host.address)).strip()
         rules = [
-            _chain("ingress", interface, "saddr", self._deaf_to, "drop"),
-            _chain("egress", interface, "daddr", self._mute_to, f"ether daddr set {_NOBODY}"),
+            _chain("ingress", "saddr", self._deaf_to, "drop"),
+            _chain("egress", "daddr", self._mute_to, f"ether daddr set {_NOBODY}"),
         ]
         chains = "\n".join(rule for rule in rules if rule)
-        self._host.run(f"nft 'table netdev {self._table} {{\n{chains}\n}}'")
+        find = _INTERFACE.format(self._host.address)
+        self._host.run(f'{find} && nft "table netdev {self._table} {{\n{chains}\n}}"')
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,11 +102,11 @@ def lossy(host: Host, percent: int) -> Iterator[None]:
             host.run(f"nft 'add table ip {table}; delete table ip {table}'")
 
 
-def _chain(hook: str, interface: str, field: str, hosts: Sequence[Host], verdict: str) -> str:
+def _chain(hook: str, field: str, hosts: Sequence[Host], verdict: str) -> str:
     if not hosts:
         return ""
     addresses = ", ".join(host.link_address for host in hosts)
     return (
-        f'chain {hook} {{ type filter hook {hook} device "{interface}" priority -500;'
+        f"chain {hook} {{ type filter hook {hook} device $device priority -500;"
         f" ether {field} {{ {addresses} }} {verdict}; }}"
     )

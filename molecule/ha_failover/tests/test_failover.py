@@ -105,6 +105,7 @@ def test_a_question_in_the_terminal_outlives_the_loss_of_its_core(pair: Pair) ->
         pair.hosts[before].kill()
         rest, told = terminal.communicate(timeout=60)
     assert terminal.returncode == 0, told
+    assert not told.strip(), "the answer began anew: nothing of it was known at the other core"
     assert len(rest) > MANY, told
     assert_moved(pair, before, cause="failover")
 
