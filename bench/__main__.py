@@ -7,18 +7,17 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import answers, calm, chat, crowd, deploying, figures, survival, vip_gap
-from bench import answers, calm, chat, deploying, figures, survival, switchover, vip_gap
-from bench import answers, calm, chat, deploying, figures, partitions, survival, vip_gap
 from bench import (
     answers,
     calm,
     chat,
+    crowd,
     deploying,
     faults,
     figures,
     partitions,
     survival,
+    switchover,
     vip_gap,
 )
 from bench.pair import Pair

@@ -105,9 +105,7 @@ def session(
     Requests beyond `connections_max` wait without a word; 0 is for callers who limit themselves.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            ssl=tls if tls is not None else True, limit=connections_max
-        ),
+        connector=aiohttp.TCPConnector(ssl=tls if tls is not None else True, limit=connections_max),
         timeout=_timeout(total_seconds, connect_seconds),
         auto_decompress=False,
     )
