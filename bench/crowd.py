@@ -76,21 +76,44 @@ class Watcher:
 
 @dataclass
 class Room:
-    """Where the crowd meets, and who writes there."""
+    """Where the crowd meets; the session carries the headers of whoever writes, with this token."""
 
     session: aiohttp.ClientSession
-    writer: Person
+    url: str
+    token: str
     id: str
-    watchers: list[Watcher]
+    watchers: list[Watcher] = field(default_factory=list)
     sent: dict[str, float] = field(default_factory=dict)
+    _following: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def let_in(self, count: int) -> None:
+        """Connect clients to the room and let each follow it."""
+        for _ in range(count):
+            watcher = Watcher(await self.session.ws_connect(f"{self.url}/websocket"))
+            await watcher.enter(self.token, self.id)
+            self.watchers.append(watcher)
+            self._following.append(asyncio.get_running_loop().create_task(watcher.follow()))
+
+    async def close(self) -> None:
+        """Let everybody go; a client that was cut off before tells why."""
+        ended = [task for task in self._following if task.done()]
+        for task in self._following:
+            task.cancel()
+        for watcher in self.watchers:
+            await watcher.socket.close()
+        for task in ended:
+            task.result()
 
     async def write(self, count: int, per_second: float) -> None:
         """Send messages at a steady pace, whether or not the server keeps up."""
         begun = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            for number in range(count):
-                await asyncio.sleep(begun + number / per_second - time.monotonic())
-                group.create_task(self._send(f"message {number}"))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(count):
+                    await asyncio.sleep(begun + number / per_second - time.monotonic())
+                    group.create_task(self._send(f"message {number}"))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # the first reason is reason enough
 
     async def delays(self, since: int) -> tuple[list[float], int]:
         """Return how long each message took to each client, and how many never came.
@@ -120,7 +143,7 @@ class Room:
         message_id = new_id()
         self.sent[message_id] = time.monotonic()
         body = {"message": {"_id": message_id, "rid": self.id, "msg": text}}
-        url = f"{self.writer.url}/api/v1/chat.sendMessage"
+        url = f"{self.url}/api/v1/chat.sendMessage"
         async with self.session.post(url, json=body) as answer:
             if not answer.ok:
                 why = f"{answer.status}: {(await answer.text())[:200]}"
@@ -160,34 +183,15 @@ async def _watched(writer: Person, room_id: str) -> tuple[list[float], int, int,
     headers = {"X-User-Id": writer.id, "X-Auth-Token": writer.token}
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=writer.ca_file), limit=0)
     async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
-        room = Room(session, writer, room_id, [])
-        following: list[asyncio.Task[None]] = []
+        room = Room(session, writer.url, writer.token, room_id)
         try:
-            following += await _let_in(room, 1)
+            await room.let_in(1)
             await room.write(QUIET_MESSAGES, 5)
             quiet, _ = await room.delays(0)
-            following += await _let_in(room, CLIENTS - 1)
+            await room.let_in(CLIENTS - 1)
             tell(f"{CLIENTS} clients look on, {PER_SECOND} messages a second for {SECONDS} s")
             await room.write(PER_SECOND * SECONDS, PER_SECOND)
             delays, lost = await room.delays(QUIET_MESSAGES)
-            for task in following:
-                if task.done():
-                    task.result()  # a client that was cut off tells why
         finally:
-            for task in following:
-                task.cancel()
-            for watcher in room.watchers:
-                await watcher.socket.close()
+            await room.close()
     return delays, lost, room.doubled(), statistics.median(quiet)
-
-
-async def _let_in(room: Room, count: int) -> list[asyncio.Task[None]]:
-    """Connect clients to the room and let each follow it."""
-    url = f"{room.writer.url}/websocket"
-    following = []
-    for _ in range(count):
-        watcher = Watcher(await room.session.ws_connect(url))
-        await watcher.enter(room.writer.token, room.id)
-        room.watchers.append(watcher)
-        following.append(asyncio.get_running_loop().create_task(watcher.follow()))
-    return following
