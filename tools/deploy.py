@@ -132,6 +132,11 @@ def _terraform(lab: Lab, prepared: prepare.Prepared, progress: Progress) -> dict
         terraform = root(lab, prepared.terraform)
         terraform.init(prepared.provider.directory if prepared.provider else None)
         if lab.environment == "lab":
+            since = terraform.cut_since()
+            for thing in (
+                containers.drop_unknown(lab, terraform.ids(), since=since) if since else ()
+            ):
+                progress.say(f"removed what an interrupted run left half made: {thing}")
             containers.start(lab)  # a stopped host would look like a difference
         if terraform.plan(variables(lab, prepared.image)):
             terraform.apply()

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class Terraform:
 
     def __init__(self, program: Path, *, tree: Path, environment: str, home: Path) -> None:
         self._home = home
+        self._mark = home / "applying"
         self.directory = home / "tree" / "environments" / environment
         _copy(tree, home / "tree")
         self._env = {
@@ -81,7 +83,24 @@ class Terraform:
 
     def apply(self) -> None:
         """Carry out the plan written last."""
+        self._mark.write_text(str(time.time()))
         self._run("apply", "-input=false", "plan", seconds=600)
+        self._mark.unlink()
+
+    def cut_since(self) -> float | None:
+        """Return when an apply began that did not come to its end; None if none was cut."""
+        return float(self._mark.read_text()) if self._mark.exists() else None
+
+    def ids(self) -> set[str]:
+        """Return the ids of everything in the state."""
+        file = self._home / "terraform.tfstate"
+        state = json.loads(file.read_text()) if file.exists() else {}
+        return {
+            instance["attributes"]["id"]
+            for resource in state.get("resources", [])
+            for instance in resource["instances"]
+            if instance["attributes"].get("id")
+        }
 
     def destroy(self) -> None:
         """Destroy everything in the state."""

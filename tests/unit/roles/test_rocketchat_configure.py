@@ -38,31 +38,29 @@ exec "$@"
 """
 
 
-def configure(place: Path, *, runs: str, program: bool) -> tuple[list[str], list[Path]]:
-    """Run the role's configure.yml; return the calls of engine and backup, and the backups."""
+def _prepare(place: Path) -> None:
+    """Write the engine that only listens, and the play."""
     (place / "bin").mkdir()
     (place / "bin" / "docker").write_text(ENGINE)
     (place / "bin" / "docker").chmod(0o755)
-    backups = place / "backups"
-    play = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {
-            "ansible_python_interpreter": sys.executable,
-            "rocketchat_image": DECLARED,
-            "rocketchat_version": "8.8.1",
-            "rocketchat_root_url": "https://192.0.2.14:3100",
-            "rocketchat_stand_in_enabled": True,
-            "rocketchat_backup_directory": str(backups),
-            "rocketchat_admin_email": "admin@example.com",
-            "rocketchat_admin_password": "a-secret",
-        },
-        "tasks": [
-            {"ansible.builtin.import_role": {"name": "rocketchat", "tasks_from": "configure"}}
-        ],
+    variables = {
+        "ansible_python_interpreter": sys.executable,
+        "rocketchat_image": DECLARED,
+        "rocketchat_version": "8.8.1",
+        "rocketchat_root_url": "https://192.0.2.14:3100",
+        "rocketchat_stand_in_enabled": True,
+        "rocketchat_backup_directory": str(place / "backups"),
+        "rocketchat_admin_email": "admin@example.com",
+        "rocketchat_admin_password": "a-secret",
     }
-    (place / "play.yml").write_text(yaml.dump([play]))
+    role = {"ansible.builtin.import_role": {"name": "rocketchat", "tasks_from": "configure"}}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False}
+    (place / "play.yml").write_text(yaml.dump([{**play, "vars": variables, "tasks": [role]}]))
+
+
+def configure(place: Path, *, runs: str, program: bool) -> tuple[list[str], list[Path]]:
+    """Run the role's configure.yml; return the calls of engine and backup, and the backups."""
+    _prepare(place)
     calls = place / "calls"
     calls.touch()
     done = subprocess.run(  # noqa: S603 - our own tasks
@@ -86,7 +84,7 @@ def configure(place: Path, *, runs: str, program: bool) -> tuple[list[str], list
         timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return calls.read_text().splitlines(), sorted(backups.glob("*"))
+    return calls.read_text().splitlines(), sorted((place / "backups").glob("*"))
 
 
 def test_a_container_found_on_old_data_is_started_and_backed_up_first(tmp_path: Path) -> None:
