@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 import threading
@@ -31,7 +32,10 @@ _LOG = "journalctl --unit heyken@gateway.service --since @{:.3f} --output cat --
 
 @dataclass(frozen=True)
 class Adopted:
-    """How a survivor went on: the answer's id, and how long its model took to its first word."""
+    """How a survivor went on: the answer's id, and how long its model took to its first word.
+
+    Where the model was not in memory, until it was there counts too.
+    """
 
     id: str
     prefill_seconds: float
@@ -88,18 +92,24 @@ class Loss:
 
     def adopted(self) -> Adopted | None:
         """Return how the survivor went on, by its own log; None if it did not have to."""
-        id_ = ""
+        id_, since = "", 0.0
         for line in self._survivor.run(_LOG.format(self._since)).splitlines():
             fields = _fields(line)
             if fields.get("event") == "answer_adopted":
-                id_ = str(fields["id"])
+                id_, since = str(fields["id"]), _time_of(fields)
             elif id_ and fields.get("event") == "model_began":
-                return Adopted(id_, float(str(fields["seconds"])))
+                waited = _time_of(fields) - since
+                asked = float(str(fields["seconds"]))
+                return Adopted(id_, waited if self._twin == COLD else asked)
         return Adopted(id_, 0.0) if id_ else None
 
 
 def _ask(host: Host, body: dict[str, object]) -> None:
     host.run(f"curl -s --max-time 60 {OLLAMA}/api/generate -d '{json.dumps(body)}' >/dev/null")
+
+
+def _time_of(fields: dict[str, object]) -> float:
+    return dt.datetime.fromisoformat(str(fields["timestamp"])).timestamp()
 
 
 def _fields(line: str) -> dict[str, object]:

@@ -67,6 +67,15 @@ class Pair:
         """Count how often the address was taken over since `moment` (seconds since 1970)."""
         return sum(int(core.run(TAKEN.format(moment))) for core in self.cores.values())
 
+    def wait_both(self) -> None:
+        """Wait until both cores can answer, whatever else is still on its way."""
+
+        def both() -> bool:
+            cores = self.status()["cores"].values()
+            return all(core["status"] == "healthy" for core in cores)
+
+        until(both, "both cores can answer", WHOLE_SECONDS)
+
     def wait_whole(self) -> None:
         """Wait until both cores are healthy."""
         until(lambda: self.status()["status"] == "online", "both cores healthy", WHOLE_SECONDS)

@@ -122,6 +122,8 @@ class Program:
         with contextlib.closing(self._connected()) as connection:
             connection.request(method, path, content, {**self._headers, **headers})
             response = connection.getresponse()
+            if response.status == http.client.NO_CONTENT:
+                raise Problem("told that there is no more", why=f"{path} {headers}", todo="the log")
             if response.status != http.client.OK:
                 raise http.client.HTTPException(f"{response.status}: {response.read(300)!r}")
             connection.sock.settimeout(SILENCE_SECONDS)

@@ -57,7 +57,7 @@ class Kill:
 def measure(pair: Pair, repeats: int, door: str) -> list[Figure]:
     """Kill the holder in the middle of `repeats` answers that are read at one door."""
     make, limit = READERS[door]
-    pair.wait_whole()
+    pair.wait_both()
     reader, mode = make(pair), pair.cores["core1"].run(_MODE).strip()
     judge = Program(pair)
     undisturbed = {name: reader.read(text, _nobody) for name, text in QUESTIONS.items()}
@@ -96,7 +96,8 @@ class _Watch:
 
 
 def _kill(pair: Pair, reader: Reader, judge: Program, trial: Trial) -> Kill:
-    pair.wait_whole()
+    # the rest of a lost core comes back while the next answer begins
+    pair.wait_both()
     loss, length = Loss(pair, trial.twin), len(trial.expected)
     moment = int(length * random.uniform(EARLIEST, LATEST))  # noqa: S311 - no secret
     watch = _Watch(loss, moment)

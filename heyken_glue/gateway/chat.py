@@ -115,7 +115,8 @@ class ChatDoor:
         if answer is None:
             raise Problem(404, "answer_unknown", self._unknown())
         start_at = resume_point(request.headers.get("Last-Event-ID"), answer)
-        if answer.finished and start_at == len(answer.events):
+        # after a loss the number may have been another event's: then the end is told once more
+        if answer.finished and start_at == len(answer.events) and answer.resumed is None:
             return web.Response(status=204)  # by the standard of event streams: do not come back
         with self.store.reading(answer):
             return await follow(request, answer, self.times, start_at=start_at)

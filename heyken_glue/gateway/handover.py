@@ -22,7 +22,7 @@ ANSWER = "/peer/answers/{answer_id}"
 PATH = f"{ANSWER}/events"
 # A gateway that lives accepts at once and answers from memory. One that is taken for dead though it
 # lives costs a second run of the answer, and no reader anything.
-ACCEPT_SECONDS = 0.15
+ACCEPT_SECONDS = 0.1
 _OK, _NOT_FOUND = 200, 404
 
 

@@ -25,6 +25,8 @@ Opening = Callable[[Answer], Awaitable[None]]
 RETRY_SOON = {"Retry-After": "2"}
 # how often one answer goes on after its model failed in the middle of it
 RESUMES_MAX = 3
+# and how soon it is asked again after it said nothing at all
+AGAIN_SECONDS = 0.1
 
 
 async def _nothing(_answer: Answer) -> None:
@@ -102,9 +104,14 @@ class Kitchen:
     async def _go_on(
         self, answer: Answer, turns: Sequence[Turn], opened: asyncio.Task[None], *, exact: bool
     ) -> None:
-        """Ask the model, and where it breaks off in the middle, ask it for the rest."""
-        ends_at = asyncio.get_running_loop().time() + self.deadlines.answer
-        failures = 0
+        """Ask the model, and where it breaks off in the middle, ask it for the rest.
+
+        What readers have a part of is not given up at once: a core that has just taken over may
+        still be loading its model. It may pause as long as a model may between two tokens.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at, failures = loop.time() + self.deadlines.answer, 0
+        patient_until = loop.time() + self.deadlines.token_gap
         while True:
             plan = continuing.plan(turns, answer.text, exact=exact)
             answer.resumed = plan.resumed or answer.resumed
@@ -117,11 +124,14 @@ class Kitchen:
                 log.warning("answer_diverged", id=answer.id, tokens=before)
                 exact = False
             except errors.TransientError as error:
-                failures += 1
-                stuck = failures > 1 and answer.tokens == before
-                if not answer.tokens or stuck or failures > RESUMES_MAX:
+                now = loop.time()
+                if answer.tokens > before:
+                    failures, patient_until = failures + 1, now + self.deadlines.token_gap
+                if not answer.tokens or failures > RESUMES_MAX or now >= patient_until:
                     raise
                 log.warning("answer_goes_on", id=answer.id, tokens=before, reason=str(error))
+                if answer.tokens == before:
+                    await asyncio.sleep(AGAIN_SECONDS)
         await opened
         answer.finish("stop")
 

@@ -69,7 +69,8 @@ async def follow(
             position += len(batch)
         else:
             await _write(request, response, HEARTBEAT, times)
-    if position > len(answer.events) and answer.events:  # it became shorter than the reader knows
+    # it became no longer than what the reader has of it already
+    if position == start_at >= len(answer.events) > 0:
         await _write(request, response, answer.events[-1].frame, times)
     answer.delivered()
     return response

@@ -177,6 +177,24 @@ async def test_a_reader_ahead_of_the_copies_gets_only_what_is_new(pair: Twins) -
     assert text_of(rest) == "".join(PIECES[len(copied.run.texts) + 5 :])
 
 
+@pytest.mark.parametrize("waits", [True, False], ids=["waiting", "later"])
+async def test_a_reader_that_had_one_token_more_is_told_of_the_end(
+    authority: Authority, tmp_path: pathlib.Path, waits: bool
+) -> None:
+    async with twins(authority, tmp_path, PIECES) as pair, pair.client() as client:
+        before = await begin(client, 10)
+        await pair.cores[1].die(with_store=True)
+        copied = await pair.cores[2].copies.read(before[0].data["id"])
+        assert copied is not None
+        pair.cores[2].model.pieces = PIECES[: len(copied.run.texts)]  # nothing is left to be said
+        pair.move_vip(2)
+        ahead = len(copied.run.texts) + 1 - 9
+        if not waits:
+            await resume(client, before)
+        rest = await resume(client, before, ahead=ahead)
+    assert [event.name for event in rest if event.name != "resumed"] == ["done"]
+
+
 async def test_a_finished_answer_is_given_again_by_the_other_core(pair: Twins) -> None:
     async with pair.client() as client:
         async with client.post(CHAT, json={"message": "count"}, headers=STREAM) as response:

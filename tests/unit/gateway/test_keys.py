@@ -70,6 +70,28 @@ async def test_a_model_that_never_gets_further_is_given_up(open_with: OpenHouse)
     assert len(house.model.questions) <= producer.RESUMES_MAX + 1
 
 
+async def test_what_was_begun_waits_for_a_model_that_is_still_loading(
+    open_with: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(producer, "AGAIN_SECONDS", 0.001)
+
+    class LoadingModel(BreakingModel):
+        """Breaks off once, and says nothing at all for a while."""
+
+        async def stream(self, turns: Sequence[Turn]) -> AsyncIterator[str]:
+            if 0 < len(self.conversations) < 20:
+                self.conversations.append(tuple(turns))
+                raise errors.TransientError("it is not in memory")
+            async for piece in super().stream(turns):
+                yield piece
+
+    house = await open_with(LoadingModel())
+    client = await house.client()
+    async with client.post("/api/v1/chat", json=ASK) as response:
+        assert (await response.json())["response"] == "one two three four"
+    assert len(house.model.conversations) == 21
+
+
 async def test_a_failure_is_not_kept_under_its_key(open_with: OpenHouse) -> None:
     house = await open_with(ScriptedModel(errors.TransientError("gone")))
     client = await house.client()
