@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import watch
+from bench.chat_record import ChatRecord
 from bench.figures import Figure, tell
 from bench.pair import Pair, until
-from bench.testimony import Testimony
 from bench.watch import Watch
 from lab.faults import Host, hosts, network
 from lab.faults.network import Cut
@@ -68,21 +68,21 @@ def measure(pair: Pair, repeats: int) -> list[Figure]:
     tell(f"seed {seed}")
     roll, begun = random.Random(seed), time.time()  # noqa: S311 - no secret
     pair.wait_whole()
-    testimony = Testimony(pair.lab)
+    record = ChatRecord(pair.lab)
     parts = Parts(pair.cores["core1"], pair.cores["core2"], Host(pair.lab.name, "hub"))
-    cut = [part(pair, testimony, name, cuts) for name, cuts in parts.shapes().items()]
-    frozen = [freeze(pair, testimony, roll) for _ in range(repeats)]
+    cut = [part(pair, record, name, cuts) for name, cuts in parts.shapes().items()]
+    frozen = [freeze(pair, record, roll) for _ in range(repeats)]
     return [
         _owners("six shapes of partition", cut),
         _owners(f"{repeats} freezes of the holder", frozen),
-        _effects(pair, testimony, [*cut, *frozen], begun),
+        _effects(pair, record, [*cut, *frozen], begun),
     ]
 
 
-def part(pair: Pair, testimony: Testimony, name: str, cuts: Sequence[Cut]) -> Healed:
+def part(pair: Pair, record: ChatRecord, name: str, cuts: Sequence[Cut]) -> Healed:
     """Make one shape of partition, look at what people get, heal it."""
     pair.wait_whole()
-    question = testimony.ask(QUESTION)
+    question = record.ask(QUESTION)
     with Watch(pair.cores) as watching:
         with contextlib.ExitStack() as stack:
             for cut in cuts:
@@ -92,22 +92,22 @@ def part(pair: Pair, testimony: Testimony, name: str, cuts: Sequence[Cut]) -> He
             answered = _is_answered(pair) and answered
             healed = cuts[0].heal().earliest
         time.sleep(AFTER_SECONDS)
-    _settle(pair, testimony, question)
+    _settle(pair, record, question)
     return _healed(name, watching, healed, answered=answered)
 
 
-def freeze(pair: Pair, testimony: Testimony, roll: random.Random) -> Healed:
+def freeze(pair: Pair, record: ChatRecord, roll: random.Random) -> Healed:
     """Freeze the holder at a random moment of an answer, for a random time."""
     pair.wait_whole()
     holder, seconds = pair.holder(), roll.uniform(*FROZEN_SECONDS)
     with Watch(pair.cores) as watching:
-        question = testimony.ask(QUESTION)
+        question = record.ask(QUESTION)
         time.sleep(roll.uniform(0.0, 3.0))
         with hosts.frozen(pair.cores[holder]):
             time.sleep(seconds)
             woken = time.time()
         time.sleep(AFTER_SECONDS * 2)
-    _settle(pair, testimony, question)
+    _settle(pair, record, question)
     # the engine takes its time to thaw: what it sends first tells when that was
     since = next((sent for sent in watching.seen[holder].adverts if sent > woken), woken)
     return _healed(f"{holder} frozen for {seconds:.1f} s", watching, since, answered=True)
@@ -122,11 +122,11 @@ def _healed(name: str, watching: Watch, since: float, *, answered: bool) -> Heal
     return Healed(name, two, together, answered)
 
 
-def _settle(pair: Pair, testimony: Testimony, question: str) -> None:
+def _settle(pair: Pair, record: ChatRecord, question: str) -> None:
     pair.wait_whole()
-    until(lambda: testimony.is_whole(question), "the answer in the chat", ANSWERED_SECONDS)
+    until(lambda: record.is_whole(question), "the answer in the chat", ANSWERED_SECONDS)
     time.sleep(STALE_SECONDS)
-    testimony.keep()
+    record.keep()
 
 
 def _is_answered(pair: Pair) -> bool:
@@ -161,17 +161,17 @@ def _owners(what: str, healed: Sequence[Healed]) -> Figure:
     )
 
 
-def _effects(pair: Pair, testimony: Testimony, healed: Sequence[Healed], begun: float) -> Figure:
+def _effects(pair: Pair, record: ChatRecord, healed: Sequence[Healed], begun: float) -> Figure:
     together = sum(one.acted_together for one in healed)
-    doubled, stale = testimony.doubled(), testimony.stale()
-    told, taken = testimony.announced(), _takeovers(pair, begun)
+    doubled, stale = record.doubled(), record.stale()
+    told, taken = record.announced(), _takeovers(pair, begun)
     repeated = max(0, len(told) - taken)
     return Figure(
         name=f"T10 effects in {len(healed)} partitions and freezes, in Rocket.Chat too",
-        value=f"{together} moments with two leases, {doubled} of {len(testimony.asked)} questions"
+        value=f"{together} moments with two leases, {doubled} of {len(record.asked)} questions"
         f" answered twice, {stale} stale after {STALE_SECONDS:.0f} s, {len(told)} announcements of"
         f" {taken} takeovers",
-        reference=f"{len(testimony.asked)} questions",
+        reference=f"{len(record.asked)} questions",
         ratio=float(together + doubled + stale + repeated),
         target="0 twice, 0 stale, one announcement for a takeover at most",
         reached=together + doubled + stale + repeated == 0,

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from bench import watch
+from bench.chat_record import ChatRecord
 from bench.partitions import Parts
-from bench.testimony import Testimony
 from bench.watch import Watch
 from lab import settings
 from lab.faults import Host, hosts
@@ -24,10 +24,10 @@ PIDS = "systemctl show -P MainPID " + " ".join(f"heyken@{name}" for name in OWN_
 @pytest.mark.parametrize("shape", ["core1 | core2 and hub", "core2 does not hear core1"])
 def test_a_partition_leaves_one_owner_and_no_effect_twice(pair: Pair, shape: str) -> None:
     lab = settings.load()
-    testimony = Testimony(lab)
+    record = ChatRecord(lab)
     parts = Parts(pair.hosts["core1"], pair.hosts["core2"], Host(lab.name, "hub"))
     cuts = parts.shapes()[shape]
-    question = testimony.ask(QUESTION)
+    question = record.ask(QUESTION)
     with Watch(pair.hosts) as watching:
         with contextlib.ExitStack() as stack:
             for cut in cuts:
@@ -40,29 +40,29 @@ def test_a_partition_leaves_one_owner_and_no_effect_twice(pair: Pair, shape: str
     assert watch.until_one_owner(one, other, healed.latest, watched_seconds=2.0) is not None
     assert watch.acting_together(one, other) == []
     assert len(pair.holders()) == 1, pair.holders()
-    assert_answered_once(testimony, question)
+    assert_answered_once(record, question)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 12.0])
 def test_a_holder_that_was_frozen_goes_on_with_its_units(pair: Pair, seconds: float) -> None:
     holder = pair.holder()
     frozen = pair.hosts[holder]
-    testimony = Testimony(settings.load())
+    record = ChatRecord(settings.load())
     before = frozen.run(PIDS)
-    question = testimony.ask(QUESTION)
+    question = record.ask(QUESTION)
     with Watch(pair.hosts) as watching:
         with hosts.frozen(frozen):
             time.sleep(seconds)  # as long as it is frozen
         wait_for("one core holds the address", lambda: len(pair.holders()) == 1)
     one, other = watching.seen.values()
     assert watch.acting_together(one, other) == []
-    assert_answered_once(testimony, question)
+    assert_answered_once(record, question)
     assert frozen.run(PIDS) == before, "a unit was restarted although nothing was wrong with it"
 
 
-def assert_answered_once(testimony: Testimony, question: str) -> None:
-    wait_for("the answer is whole", lambda: testimony.is_whole(question))
-    testimony.keep()
+def assert_answered_once(record: ChatRecord, question: str) -> None:
+    wait_for("the answer is whole", lambda: record.is_whole(question))
+    record.keep()
     time.sleep(5)  # what a core that woke up wrote has to be mended by then
-    assert testimony.doubled() == 0, testimony.replies(question)
-    assert testimony.stale() == 0, testimony.replies(question)
+    assert record.doubled() == 0, record.replies(question)
+    assert record.stale() == 0, record.replies(question)

@@ -17,7 +17,7 @@ ANNOUNCED = "is the active core since"
 
 
 @dataclass
-class Testimony:
+class ChatRecord:
     """Questions of one person, and what became of them; `kept` is a reply as it was once whole."""
 
     lab: Lab
