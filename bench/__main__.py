@@ -20,6 +20,7 @@ from bench import (
     switchover,
     vip_gap,
 )
+from bench import answers, calm, chat, deploying, figures, hang, survival, vip_gap
 from bench.pair import Pair
 from lab import settings
 from lab.problem import Problem
@@ -50,6 +51,7 @@ CHOICES: dict[str, Measure] = {
     **{f"survival-{door}": _survival(door) for door in survival.READERS},
     "partitions": lambda lab, chosen: partitions.measure(Pair(lab), chosen.repeats),
     "faults": lambda lab, chosen: faults.measure(Pair(lab), chosen.repeats, write=chosen.write),
+    "hang": lambda lab, chosen: hang.measure(Pair(lab), chosen.repeats),
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),
 }
 

@@ -164,9 +164,10 @@ class Announcer:
         return f"{what}-{self._deployment}-{pair.epoch}"
 
     def _key_of(self, pair: PairState, since: float) -> str | None:
-        """Return what the id follows from: the epoch, or if etcd is away for long the time."""
+        """Return what the id follows from: epoch and time, or if etcd is away for long the time."""
         if pair.epoch is not None:
-            return f"epoch-{self._deployment}-{pair.epoch}"
+            # etcd that lost its data counts anew, and the chat server remembers
+            return f"epoch-{self._deployment}-{pair.epoch}-{since:.3f}"
         if self._clock.monotonic() - self._held_since < EPOCH_SECONDS:
             return None
         return f"since-{self._deployment}-{self._core_id}-{since:.3f}"

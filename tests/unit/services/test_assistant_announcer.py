@@ -43,7 +43,7 @@ async def test_the_first_holder_is_announced(stage: Scene) -> None:
     await eventually(lambda: len(told(stage)) == 1, "it is told")
     assert told(stage)[0].startswith("*core1* is the active core since 20")
     assert told(stage)[0].endswith("UTC. Why: first start of the pair")
-    assert notices(stage)[0]["_id"] == reply_id("epoch-test-1")
+    assert notices(stage)[0]["_id"] == reply_id(f"epoch-test-1-{stage.pair.since:.3f}")
 
 
 async def test_a_takeover_says_from_whom_and_why(stage: Scene) -> None:
@@ -64,6 +64,16 @@ async def test_a_restarted_unit_tells_nothing_again(stage: Scene) -> None:
     stage.pair.move(1, since=time.time() + 1, reason="again")
     await eventually(lambda: any("again" in text for text in told(stage)), "the next is told")
     assert len(told(stage)) == 2
+
+
+async def test_an_epoch_that_comes_again_after_etcd_was_made_anew_is_told(stage: Scene) -> None:
+    stage.pair.since = time.time()
+    await stage.start()
+    await eventually(lambda: len(told(stage)) == 1, "it is told")
+    stage.pair.move(1, since=time.time() + 1, reason="all hosts are new")
+    stage.pair.epoch = 1
+    await eventually(lambda: len(told(stage)) == 2, "it is told although epoch 1 was told before")
+    assert "all hosts are new" in told(stage)[-1]
 
 
 async def test_what_is_long_past_is_not_news(stage: Scene) -> None:
@@ -126,7 +136,7 @@ async def test_a_takeover_is_told_without_the_lease_for_its_id_is_the_epochs(sta
     stage.pair.since, stage.pair.only_answers = time.time(), "two have to agree"
     await stage.start()
     await eventually(lambda: len(told(stage)) >= 1, "it is told")
-    assert notices(stage)[0]["_id"] == reply_id("epoch-test-1")
+    assert notices(stage)[0]["_id"] == reply_id(f"epoch-test-1-{stage.pair.since:.3f}")
 
 
 def test_a_change_has_to_last_and_what_is_unknown_is_none() -> None:

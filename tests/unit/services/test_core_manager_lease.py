@@ -6,6 +6,7 @@ Member 0 is core1's, member 1 core2's, member 2 is the witness.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -124,6 +125,22 @@ async def test_a_frozen_holder_that_wakes_up_rests_and_takes_anew_when_it_is_alo
     await rig.until(lambda: rig.one.held is not None, "core1 has the lease again")
     assert rig.one.held is not None
     assert epoch < between < rig.one.held.epoch
+
+
+async def test_an_epoch_of_an_etcd_that_is_gone_gives_no_right(rig: Rig) -> None:
+    """The core outlived etcd's data: its epoch is larger than any that the new one has given."""
+    await held_by_core1(rig)
+    rig.one.vrrp("BACKUP")
+    rig.one.vrrp("MASTER")
+    await rig.until(lambda: rig.one.keeper.holder is not None, "core1 recorded it")
+    holder = rig.one.keeper.holder
+    assert holder is not None
+    former = 1_000_000 + (holder.epoch or 0)
+    rig.one.keeper.holder = dataclasses.replace(holder, epoch=former)
+    assert rig.one.held is None
+    await rig.until(lambda: rig.one.held is not None, "core1 took it anew")
+    assert rig.one.held is not None
+    assert rig.one.held.epoch < former
 
 
 async def test_a_newer_takeover_that_never_used_its_lease_does_not_block_for_ever(
