@@ -21,6 +21,7 @@ from bench import (
     vip_gap,
 )
 from bench import answers, calm, chat, deploying, figures, hang, survival, vip_gap
+from bench import answers, calm, chat, deploying, figures, gateway, survival, vip_gap
 from bench.pair import Pair
 from lab import settings
 from lab.problem import Problem
@@ -52,8 +53,12 @@ CHOICES: dict[str, Measure] = {
     "partitions": lambda lab, chosen: partitions.measure(Pair(lab), chosen.repeats),
     "faults": lambda lab, chosen: faults.measure(Pair(lab), chosen.repeats, write=chosen.write),
     "hang": lambda lab, chosen: hang.measure(Pair(lab), chosen.repeats),
+    "gateway": lambda _, chosen: gateway.measure(chosen.repeats, chosen.requests),
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),
 }
+
+
+WITHOUT_LAB = {"gateway"}  # processes on loopback are enough
 
 
 def main() -> int:
@@ -62,6 +67,9 @@ def main() -> int:
     parser.add_argument("what", nargs="*", default=list(CHOICES), help=", ".join(CHOICES))
     parser.add_argument("--repeats", type=int, default=30, help="kills and switches each (30)")
     parser.add_argument("--minutes", type=int, default=10, help="of noise each way (10)")
+    parser.add_argument(
+        "--requests", type=int, default=1_000_000, help="after which memory is read (1000000)"
+    )
     parser.add_argument("--write", action="store_true", help=f"write {figures.PAGE.name}")
     parser.add_argument("--keep", action="store_true", help="leave the measured lab deployed")
     chosen = parser.parse_args()
@@ -78,7 +86,7 @@ def main() -> int:
         for name, measure in CHOICES.items():
             if name in chosen.what:
                 found += measure(lab, chosen)
-        if own and not chosen.keep:
+        if own and not chosen.keep and set(chosen.what) - WITHOUT_LAB:
             deploying.remove(lab)
     except Problem as problem:
         sys.stderr.write(f"✗ {problem}\n")
