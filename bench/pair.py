@@ -15,7 +15,7 @@ from lab.settings import Lab
 from tools.client_file import PORT
 from tools.deploy import heyken
 
-WHOLE_SECONDS = 90.0
+WHOLE_SECONDS = 180.0
 SWITCH_SECONDS = 25.0
 TAKEN = (
     "journalctl --unit keepalived --since @{:.3f} --output cat --no-pager"

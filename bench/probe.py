@@ -32,18 +32,22 @@ class Prober:
 
     A gap shorter than `interval_seconds` cannot be seen. Attempts do not wait for each other, so a
     stall is seen in full (a closed loop would hide it). `attempts` holds (begun, seconds until
-    connected or None), times from time.monotonic(); it is there after the end.
+    connected or None), times from time.monotonic(); it is there after the end. It connects from a
+    network `namespace` where one is named.
     """
 
     address: tuple[str, int]
     interval_seconds: float
     attempts: list[Attempt] = field(default_factory=list)
+    namespace: str = ""
     _process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         """Begin; returns when the first attempt is about to be made."""
         host, port = self.address
-        command = [sys.executable, "-m", "bench.probe", host, str(port), str(self.interval_seconds)]
+        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
+        command = [*inside, sys.executable, "-m", "bench.probe", host, str(port)]
+        command.append(str(self.interval_seconds))
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -7,8 +7,10 @@ import statistics
 import time
 from collections.abc import Callable
 
+from bench import rival_vip
 from bench.figures import Figure, tell
 from bench.pair import Pair, until
+from bench.plot import Series, draw
 from bench.probe import Prober
 from lab.problem import Problem
 
@@ -20,19 +22,24 @@ PLANNED_MEDIAN_MS, PLANNED_MAX_MS = 5, 20
 LOST_INTERVAL_SECONDS, PLANNED_INTERVAL_SECONDS = 0.005, 0.001
 SETTLE_SECONDS = 1.0
 ATTEMPTS = 5
+# the rival needs a dozen seconds for each of its losses, and they differ by an advert at most
+RIVALS_SHARE = 6
 
 
-def measure(pair: Pair, repeats: int) -> list[Figure]:
+def measure(pair: Pair, repeats: int, *, write: bool) -> list[Figure]:
     """Kill and switch `repeats` times each; the moment is random within one advert."""
     reference = ADVERTS_MISSED * ADVERT_SECONDS * 1000
+    theirs = rival_vip.gaps(max(1, repeats // RIVALS_SHARE))
     lost = [_gap(pair, _kill, LOST_INTERVAL_SECONDS) for _ in range(repeats)]
     planned = [_gap(pair, _switch, PLANNED_INTERVAL_SECONDS) for _ in range(repeats)]
+    if write:
+        _draw(lost, planned, theirs)
     return [
         _figure(
             "T1 VIP gap, host lost",
             lost,
             reference,
-            "7 adverts of 10 ms",
+            f"7 adverts of 10 ms (keepalived's defaults: {statistics.median(theirs):.0f} ms)",
             (LOST_MEDIAN_MS, LOST_MAX_MS),
         ),
         _figure(
@@ -43,6 +50,18 @@ def measure(pair: Pair, repeats: int) -> list[Figure]:
             (PLANNED_MEDIAN_MS, PLANNED_MAX_MS),
         ),
     ]
+
+
+def _draw(lost: list[float], planned: list[float], theirs: list[float]) -> None:
+    draw(
+        "vip-gaps",
+        "For how long nobody got in",
+        [
+            Series("Heyken, planned switch", planned, f"{len(planned)} switches"),
+            Series("Heyken, host lost", lost, f"{len(lost)} kills"),
+            Series("keepalived's defaults", theirs, f"{len(theirs)} losses, adverts of 1 s"),
+        ],
+    )
 
 
 def _gap(pair: Pair, fault: Callable[[Pair, str], None], interval_seconds: float) -> float:

@@ -15,13 +15,15 @@ import aiohttp
 from heyken_glue import errors
 from heyken_glue.cli.client import ClientFile
 from heyken_glue.cli.output import EXIT_REFUSED, CliProblem
-from heyken_glue.runtime import http
+from heyken_glue.runtime import hedge, http
 from heyken_glue.texts import text as _
 
 T = TypeVar("T")
 CONNECT_TIMEOUT_SECONDS = 0.25
 # until a gateway has looked for an answer everywhere, and found that nobody else makes it
 ACCEPT_SECONDS = 0.5
+# shorter than connecting may take: whoever asked a host that was just lost is not the last to know
+HEDGE_SECONDS = 0.2
 POLICY = http.RetryPolicy(attempts=4, base_seconds=0.1, cap_seconds=2.0)
 BUSY = frozenset({429, 503})
 
@@ -121,12 +123,18 @@ class Api:
         body: Mapping[str, Any] | None = None,
         timeout_seconds: float,
     ) -> dict[str, Any]:
-        """Return the JSON object of a good answer."""
+        """Return the JSON object of a good answer; a GET that stays silent is asked once more."""
         timeout = aiohttp.ClientTimeout(
             total=timeout_seconds, sock_connect=self._connect_timeout_seconds
         )
-        async with self._request(door, method, path, json=body, timeout=timeout) as response:
-            return await _object_of(response)
+
+        async def once() -> dict[str, Any]:
+            async with self._request(door, method, path, json=body, timeout=timeout) as response:
+                return await _object_of(response)
+
+        if method != "GET":
+            return await once()
+        return await hedge.hedged(once, after_seconds=HEDGE_SECONDS)
 
     @contextlib.asynccontextmanager
     async def stream(

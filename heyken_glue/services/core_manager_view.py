@@ -103,6 +103,7 @@ class Observer:
         self._own: Kept[VerdictAnswer] = Kept(clock)
         self._peer = PeerMemory(clock)
         self._witness: Kept[bool] = Kept(clock)
+        self._record: Kept[Holder] = Kept(clock)
         self._connected: Kept[Chat] = Kept(clock)
         self.parity: Parity | None = None
 
@@ -154,9 +155,12 @@ class Observer:
             return None
 
     async def _recorded(self) -> Holder | None:
-        with contextlib.suppress(errors.HeykenError):
-            return await self._records.read()
-        return None
+        """Return who is recorded; while members are away or elect, whoever asked does not wait."""
+        found = None
+        with contextlib.suppress(errors.HeykenError, TimeoutError):
+            async with asyncio.timeout(ASK_SECONDS):
+                found = await self._records.read()
+        return self._record.or_new(found)
 
     async def _effects(self) -> Effects:
         """Tell who may do more than answer: this core by its own lease, else whoever has it."""
@@ -164,7 +168,10 @@ class Observer:
         if reason is None:
             return Effects(self._core_id)
         if self._keeper.role.vrrp is not Vrrp.MASTER:
-            tenant = await self._lease.tenant()
+            tenant = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ASK_SECONDS):
+                    tenant = await self._lease.tenant()
             if tenant is not None and tenant.core_id != self._core_id:
                 return Effects(tenant.core_id)
         return Effects(None, reason)

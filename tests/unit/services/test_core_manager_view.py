@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -179,3 +180,19 @@ def test_what_was_never_heard_is_silence(clock: HeldClock) -> None:
 
 def test_the_witness_is_the_member_on_no_core(core: Settings) -> None:
     assert witnesses(core) == ("https://10.78.0.13:2379",)
+
+
+class Election:
+    """Records whose members elect a leader: whoever reads waits."""
+
+    async def read(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_who_asks_does_not_wait_for_an_election(
+    observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = (await observer.observe()).holder
+    monkeypatch.setattr(observer, "_records", Election())
+    pair = await asyncio.wait_for(observer.observe(), 30)
+    assert pair.holder == known, "what was read a moment ago still counts"

@@ -1,0 +1,49 @@
+"""Asking once more beside a request that stays silent, for what may be asked twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def hedged(call: Callable[[], Awaitable[T]], *, after_seconds: float, attempts: int = 3) -> T:
+    """Return the first good answer; each time `after_seconds` pass without one, ask beside.
+
+    A host that is lost closes no connection: whoever had just asked it would wait until the last
+    timeout, while one that is only slow may still answer the first request. Raises what the last
+    request raised when all of them failed; those that are not needed any more are cancelled.
+    """
+    asked: set[asyncio.Future[T]] = set()
+    try:
+        for left in reversed(range(attempts)):
+            asked.add(asyncio.ensure_future(call()))
+            deadline = asyncio.get_running_loop().time() + after_seconds if left else None
+            answered = await _first_good(asked, deadline)
+            if answered is not None:
+                return answered.result()
+        raise AssertionError("the last round ends with an answer or an error")  # pragma: no cover
+    finally:
+        for request in asked:
+            request.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def _first_good(
+    asked: set[asyncio.Future[T]], deadline: float | None
+) -> asyncio.Future[T] | None:
+    """Wait for a good answer, or the last of the bad ones; None when the deadline comes first."""
+    loop, pending = asyncio.get_running_loop(), {one for one in asked if not one.done()}
+    while pending:
+        patience = None if deadline is None else max(0.0, deadline - loop.time())
+        done, pending = await asyncio.wait(
+            pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+        )
+        good = next((one for one in done if one.exception() is None), None)
+        if good is not None or (done and not pending):
+            return good or done.pop()
+        if not done:
+            return None
+    return None
