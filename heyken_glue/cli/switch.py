@@ -6,13 +6,18 @@ import asyncio
 import re
 from typing import Any
 
-from heyken_glue.cli.api import Api, Door
+from heyken_glue.cli.api import Api, Door, RefusedError
 from heyken_glue.cli.client import ClientFile
 from heyken_glue.cli.output import EXIT_OK, EXIT_REFUSED, EXIT_USAGE, CliProblem, Console
 from heyken_glue.cli.status import fetch
 from heyken_glue.texts import text as _
 
 TIMEOUT_SECONDS = 25.0
+COOLDOWN = "cooldown"
+HOW_TO_FORCE = _(
+    "To switch all the same: `heyken switch --force`, or `make switch-core FORCE=1` where it was "
+    "deployed from."
+)
 
 
 def switch(console: Console, client_file: ClientFile, core: str | None, *, force: bool) -> int:
@@ -49,9 +54,14 @@ async def _switch(
     async with Api(client_file, language=console.language) as api:
 
         async def call(door: Door) -> dict[str, Any]:
-            return await api.call_json(
-                door, "POST", "/switch_core", body=wanted, timeout_seconds=TIMEOUT_SECONDS
-            )
+            try:
+                return await api.call_json(
+                    door, "POST", "/switch_core", body=wanted, timeout_seconds=TIMEOUT_SECONDS
+                )
+            except RefusedError as error:
+                if error.body.get("code") != COOLDOWN:
+                    raise
+                raise CliProblem(str(error), HOW_TO_FORCE, exit_code=EXIT_REFUSED) from None
 
         return (await api.at_some_door(call))[1]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import threading
+from typing import Any
 
 import pytest
 
@@ -134,6 +137,50 @@ def test_a_refused_switch_is_exit_1_with_the_reason(
         write_client_file(gateway.url)
         assert cli.main(["switch", "core2", "--force"]) == 1
     assert "core2 cannot answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "To switch all the same"), ("pl", "Aby mimo to przełączyć")],
+)
+def test_a_switch_within_the_cool_down_says_how_to_force_it(
+    authority: Authority,
+    write_client_file: WriteClientFile,
+    capsys: Capture,
+    language: str,
+    words: str,
+) -> None:
+    body = {"success": False, "error": "the last switch was 2 s ago", "code": "cooldown"}
+    with served(authority, ScriptedModel()) as gateway:
+        gateway.house.core_manager.replies["POST", "/switch_core"] = UnitReply(409, body)
+        write_client_file(gateway.url)
+        assert cli.main(["switch", "2", "--language", language]) == 1
+    told = capsys.readouterr().err
+    assert "the last switch was 2 s ago" in told
+    assert words in told
+    assert "heyken switch --force" in told
+    assert "make switch-core FORCE=1" in told
+
+
+def test_status_is_asked_again_where_the_first_request_went_to_a_lost_host(
+    authority: Authority, write_client_file: WriteClientFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = threading.Event()
+    with served(authority, ScriptedModel()) as gateway:
+        unit = gateway.house.core_manager
+        answer = unit.call
+
+        async def call(*wish: Any, **more: Any) -> UnitReply:
+            if not silent.is_set():
+                silent.set()
+                await asyncio.Event().wait()
+            return await answer(*wish, **more)
+
+        monkeypatch.setattr(unit, "call", call)
+        monkeypatch.setattr(status, "TIMEOUT_SECONDS", 3600.0)
+        write_client_file(gateway.url)
+        assert cli.main(["status"]) == 0
+    assert silent.is_set()
 
 
 @pytest.mark.parametrize("core", ["", "x", "core", "-1", "1.0", "core1x", "999"])

@@ -83,6 +83,12 @@ async def test_a_second_request_that_fails_does_not_spoil_the_first() -> None:
     assert await asyncio.wait_for(hedged(call, after_seconds=SOON, attempts=2), 10) == "first"
 
 
+async def test_a_refusal_counts_though_another_request_still_waits() -> None:
+    call, _seen = script(None, errors.PermanentError("no"))
+    with pytest.raises(errors.PermanentError, match="no"):
+        await asyncio.wait_for(hedged(call, after_seconds=SOON, attempts=2), 10)
+
+
 async def test_when_all_fail_the_last_failure_is_told() -> None:
     ready = asyncio.Event()
     calls = 0

@@ -314,6 +314,15 @@ async def test_a_switch_to_a_sick_peer_is_refused_in_the_readers_language(
     assert (status, body["error"]) == (409, "nie")
 
 
+async def test_no_force_moves_the_address_to_a_core_whose_model_is_missing(
+    manager: CoreManager, health: FakeHealth
+) -> None:
+    _say(manager, "MASTER")
+    health.refusal = "core2 cannot answer: model heyken-general is missing"
+    status, body = await _switch(manager, 2, force=True)
+    assert (status, body["code"], body["error"]) == (409, "not_capable", health.refusal)
+
+
 async def test_a_switch_that_the_peer_does_not_follow_ends_in_time(
     manager: CoreManager, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
