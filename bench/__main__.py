@@ -15,18 +15,16 @@ from bench import (
     deploying,
     faults,
     figures,
-    partitions,
-    deploying,
-    figures,
+    gateway,
+    hang,
     home_coming,
     host_loss,
     model_loss,
+    partitions,
     survival,
     switchover,
     vip_gap,
 )
-from bench import answers, calm, chat, deploying, figures, hang, survival, vip_gap
-from bench import answers, calm, chat, deploying, figures, gateway, survival, vip_gap
 from bench.pair import Pair
 from lab import settings
 from lab.problem import Problem
@@ -51,13 +49,11 @@ CHOICES: dict[str, Measure] = {
     "answers": lambda lab, chosen: answers.measure(Pair(lab), chosen.repeats),
     "chat": lambda lab, chosen: chat.measure(Pair(lab), chosen.repeats),
     "crowd": lambda lab, _: crowd.measure(lab),
-    "vip": lambda lab, chosen: vip_gap.measure(Pair(lab), chosen.repeats),
     "vip": lambda lab, chosen: vip_gap.measure(Pair(lab), chosen.repeats, write=chosen.write),
     "switchover": lambda lab, chosen: switchover.measure(Pair(lab), chosen.repeats),
     "model": lambda lab, chosen: model_loss.measure(Pair(lab), chosen.repeats, write=chosen.write),
     "loss": lambda lab, chosen: host_loss.measure(Pair(lab), chosen.repeats),
     "return": lambda lab, chosen: home_coming.measure(Pair(lab), chosen.repeats),
-    "survival": lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats),
     **{f"survival-{door}": _survival(door) for door in survival.READERS},
     "partitions": lambda lab, chosen: partitions.measure(Pair(lab), chosen.repeats),
     "faults": lambda lab, chosen: faults.measure(Pair(lab), chosen.repeats, write=chosen.write),
@@ -65,8 +61,6 @@ CHOICES: dict[str, Measure] = {
     "gateway": lambda _, chosen: gateway.measure(chosen.repeats, chosen.requests),
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),
 }
-
-
 WITHOUT_LAB = {"gateway"}  # processes on loopback are enough
 
 

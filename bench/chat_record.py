@@ -7,8 +7,8 @@ import string
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.workspace import Person
 from heyken_glue.domain.conversation import CURSOR
+from lab.chat import Person
 from lab.problem import Problem
 from lab.settings import Lab
 

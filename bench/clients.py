@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from heyken_glue import errors
-from heyken_glue.cli import client
+from heyken_glue.cli import client, environment
 from heyken_glue.cli.api import Api, Door
 from heyken_glue.cli.ask import Asking
 from heyken_glue.cli.client import ClientFile
@@ -186,7 +186,7 @@ def main() -> None:
         _ended.set()
 
     threading.Thread(target=wait, daemon=True).start()
-    asyncio.run(_all(client.load({client.VARIABLE: sys.argv[1]})))
+    asyncio.run(_all(client.load({environment.CLIENT_FILE: sys.argv[1]})))
 
 
 if __name__ == "__main__":

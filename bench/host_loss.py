@@ -15,7 +15,7 @@ from bench.figures import Figure, tell
 from bench.pair import Pair, until
 from bench.staging import scripted
 from heyken_glue import errors
-from heyken_glue.cli import ask, client, status
+from heyken_glue.cli import ask, client, environment, status
 from heyken_glue.cli.api import Api, Door, SilentError
 from heyken_glue.cli.client import ClientFile
 from heyken_glue.cli.output import CliProblem
@@ -73,7 +73,7 @@ class Loss:
 
 def measure(pair: Pair, repeats: int) -> list[Figure]:
     """Kill the holder `repeats` times, while people ask."""
-    file = client.load({**os.environ, client.VARIABLE: str(pair.lab.client_file)})
+    file = client.load({**os.environ, environment.CLIENT_FILE: str(pair.lab.client_file)})
     with scripted(pair):
         losses = [_lose(pair, file) for _ in range(repeats)]
     return [*(_slowest(kind, losses) for kind in (STATUS, ASKED)), _broken(losses, file)]

@@ -52,7 +52,7 @@ class Pair:
         """What an operator's program shows at the API."""
         return str(tomllib.loads(self.lab.client_file.read_text())["token"])
 
-    def switch(self, core: str, **more: object) -> requests.Response:
+    def switch(self, core: str, **more: str) -> requests.Response:
         """Ask for a planned move to a core, within the cool-down too; return what is said."""
         host, port = self.vip
         return requests.post(

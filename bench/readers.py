@@ -16,10 +16,10 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from bench.chat import BOT, CURSOR
+from bench.chat import CURSOR
 from bench.pair import Pair
-from bench.workspace import Person
 from heyken_glue.cli import client
+from lab.chat import BOT, Person
 from lab.problem import Problem
 
 CHAT = "/api/v1/chat"

@@ -64,8 +64,10 @@ class QuickConnection(SSLConnection):
     def pack_command(self, *args: Any) -> list[bytes]:  # noqa: ANN401 - as the library has it
         """Return one command as it goes over the wire."""
         # half of a surrogate pair, as models make them, is a question mark, as with the library
-        encoded = (arg.encode(errors="replace") if isinstance(arg, str) else arg for arg in args)
-        return [hiredis.pack_command(tuple(encoded))]
+        encoded: Any = tuple(
+            arg.encode(errors="replace") if isinstance(arg, str) else arg for arg in args
+        )
+        return [hiredis.pack_command(encoded)]
 
 
 class RedisCopies:

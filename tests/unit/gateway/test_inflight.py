@@ -186,7 +186,9 @@ async def test_a_reader_that_had_one_token_more_is_told_of_the_end(
         await pair.cores[1].die(with_store=True)
         copied = await pair.cores[2].copies.read(before[0].data["id"])
         assert copied is not None
-        pair.cores[2].model.pieces = PIECES[: len(copied.run.texts)]  # nothing is left to be said
+        pair.cores[2].model.pieces = tuple(
+            PIECES[: len(copied.run.texts)]
+        )  # nothing is left to be said
         pair.move_vip(2)
         ahead = len(copied.run.texts) + 1 - 9
         if not waits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import cast
 
 import pytest
@@ -68,7 +68,7 @@ class Peer:
     def __init__(self, stream: Stream | None = None) -> None:
         self.stream = stream
         self.asked = asyncio.Event()
-        self.on_asked = lambda: None
+        self.on_asked: Callable[[], object] = lambda: None
 
     async def follow(self, answer_id: str) -> Following | None:
         del answer_id
