@@ -68,7 +68,7 @@ class Peer:
     def __init__(self, stream: Stream | None = None) -> None:
         self.stream = stream
         self.asked = asyncio.Event()
-        self.on_asked: Callable[[], object] = lambda: None
+        self.on_asked: Callable[[], None] = lambda: None
 
     async def follow(self, answer_id: str) -> Following | None:
         del answer_id
