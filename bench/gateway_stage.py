@@ -34,6 +34,7 @@ PACKAGES = {
 PATIENCE_SECONDS = 20.0
 SEARCHED = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 # as the unit runs it, but with a settings file that need not be in /etc
+AS_THE_UNIT = {"SSL_CERT_FILE": "/dev/null", "SSL_CERT_DIR": "/dev/null"}
 UNIT = """
 import sys, pathlib
 from heyken_glue import settings
@@ -300,7 +301,7 @@ class Stage:
             text = "\n".join(line for line in text.splitlines() if not line.startswith("redis"))
         file = self.directory / "heyken.toml"
         file.write_text(text)
-        environment = {**os.environ, "CREDENTIALS_DIRECTORY": str(credentials)}
+        environment = {**os.environ, **AS_THE_UNIT, "CREDENTIALS_DIRECTORY": str(credentials)}
         command = [sys.executable, "-c", UNIT, str(file)]
         self._start("gateway", command, port=self.ports["gateway"], environment=environment)
 

@@ -31,6 +31,8 @@ Producer = Callable[["Answer"], Coroutine[Any, Any, None]]
 Observer = Callable[["Answer"], None]
 # a resume point may be so far ahead of an answer that another core began
 AHEAD_MAX = 4096
+# made once: `json.dumps` makes a new one for each token
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Answer:
     def append(self, name: str, data: Mapping[str, Any]) -> None:
         """Add an event and wake the readers."""
         number = len(self.events)
-        payload = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        payload = ENCODER.encode(data)
         frame = f"id: {self.id}:{number}\nevent: {name}\ndata: {payload}\n\n".encode(
             errors="replace"
         )

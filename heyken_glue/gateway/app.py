@@ -40,7 +40,7 @@ class Limits:
     """Sizes and times of the doors."""
 
     message_bytes_max: int
-    body_timeout_seconds: float = 9.0
+    body_timeout_seconds: float = 7.0
 
     @property
     def body_bytes_max(self) -> int:

@@ -27,6 +27,8 @@ from heyken_glue.texts import text as _
 
 log = logs.get(__name__)
 BACKLOG = 1024
+# what still comes of a body that was refused is read for so long, so that the refusal is not lost
+LINGER_SECONDS = 1.0
 BAD_HTTP = Failure(
     400,
     "bad_http",
@@ -200,7 +202,7 @@ async def _running(app: web.Application, door: Door) -> AsyncIterator[Callable[[
             keepalive_timeout=door.patience.head,
             max_line_size=HEAD_BYTES_MAX,
             max_field_size=HEAD_BYTES_MAX,
-            lingering_time=1.0,
+            lingering_time=LINGER_SECONDS,
             auto_decompress=False,
         )
 
