@@ -104,6 +104,30 @@ async def test_an_answer_goes_on_when_the_core_that_is_followed_dies(pair: Twins
     assert numbers == list(range(len(PIECES) + 2)), "each event once, in order"
 
 
+async def test_who_stops_an_answer_that_the_other_core_makes_stops_it_there(pair: Twins) -> None:
+    first, second = pair.cores[1], pair.cores[2]
+    first.model._pause = 0.05
+    async with pair.client() as client:
+        before = await begin(client, 10)
+        pair.move_vip(2)
+        id_, asking = before[0].data["id"], asyncio.ensure_future(resume(client, before))
+        await eventually(lambda: second.house.store.known(id_) is not None)
+        answer = second.house.store.known(id_)
+        assert answer is not None
+        assert not await second.house.doors.inflight.cancel(id_, "somebody else")
+        await answer.wait_beyond(12)
+        assert answer.relayed
+        assert await second.house.doors.inflight.cancel(id_, answer.asker.owner)
+        made = first.house.store.known(id_)
+        assert made is not None
+        await eventually(lambda: made.finished)
+        assert made.failure is not None
+        rest = await asking
+    assert rest[-1].name == "error"
+    assert len(second.model.asked) == 0, "nobody made it anew"
+    assert not await second.house.doors.inflight.cancel(id_, answer.asker.owner), "it is over"
+
+
 async def test_a_core_that_wakes_up_gives_what_its_successor_made(pair: Twins) -> None:
     first, second = pair.cores[1], pair.cores[2]
     first.model._pause = 0.02
