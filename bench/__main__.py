@@ -59,6 +59,11 @@ CHOICES: dict[str, Measure] = {
     "faults": lambda lab, chosen: faults.measure(Pair(lab), chosen.repeats, write=chosen.write),
     "hang": lambda lab, chosen: hang.measure(Pair(lab), chosen.repeats),
     "gateway": lambda _, chosen: gateway.measure(chosen.repeats, chosen.requests),
+    "vip": lambda lab, chosen: vip_gap.measure(Pair(lab), chosen.repeats),
+    "survival": lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats),
+    "gateway": lambda _, chosen: gateway.measure(
+        chosen.repeats, chosen.requests, draws=chosen.write
+    ),
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),
 }
 WITHOUT_LAB = {"gateway"}  # processes on loopback are enough

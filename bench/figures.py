@@ -11,7 +11,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "figures.md"
 
-
+PICTURE = ("![The gateway beside nginx and HAProxy](gateway.svg)",)
 HEAD = (
     "# Figures",
     "",
@@ -53,7 +53,8 @@ def page(figures: Sequence[Figure], command: str, former: str = "") -> str:
         cells = (one.name, one.value, one.reference, f"{one.ratio:.2f}", one.target, reached, by)
         rows[one.name] = f"| {' | '.join(cells)} |"
     kept = [row for name, row in rows.items() if name not in {"figure", "---"}]
-    return "\n".join([*HEAD, *kept]) + "\n"
+    picture = ("", *PICTURE) if PAGE.with_name("gateway.svg").exists() else ()
+    return "\n".join([*HEAD, *kept, *picture]) + "\n"
 
 
 def _name(row: str) -> str:

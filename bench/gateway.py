@@ -40,8 +40,8 @@ SERVERS = ("direct", "nginx", "haproxy", "gateway")
 MS, PATIENCE_SECONDS = 1000.0, 30.0
 
 
-def measure(repeats: int, requests: int) -> list[Figure]:
-    """Measure everything; at most ten rounds of what is interleaved."""
+def measure(repeats: int, requests: int, *, draws: bool) -> list[Figure]:
+    """Measure everything; at most ten rounds of what is interleaved. draws: the picture, too."""
     rounds = min(repeats, ROUNDS_MAX)
     with Stage(WIDE) as stage:
         throughputs = throughput(stage, rounds)
@@ -61,16 +61,19 @@ def measure(repeats: int, requests: int) -> list[Figure]:
         found.append(memory(stage, requests))
     with Stage(USUAL) as stage:
         found.append(overload(stage))
-    gateway_plot.write(
-        {
-            "requests/s at c=32": {name: statistics.median(v) for name, v in throughputs.items()},
-            "p50 one at a time, ms": _quantiles(alone, 0.5),
-            "p99 at the gateway's half capacity, ms": _quantiles(busy, 0.99),
-            "p99 of a streamed piece, ms": {
-                n: _quantile(_pieces(v), 0.99) for n, v in streams.items()
-            },
-        }
-    )
+    if draws:
+        gateway_plot.write(
+            {
+                "requests/s at c=32": {
+                    name: statistics.median(v) for name, v in throughputs.items()
+                },
+                "p50 one at a time, ms": _quantiles(alone, 0.5),
+                "p99 at the gateway's half capacity, ms": _quantiles(busy, 0.99),
+                "p99 of a streamed piece, ms": {
+                    n: _quantile(_pieces(v), 0.99) for n, v in streams.items()
+                },
+            }
+        )
     return found
 
 
