@@ -7,7 +7,7 @@ import secrets
 import sys
 from typing import Any
 
-from heyken_glue.cli.api import Api, Door, RefusedError, SilentError, SseEvent
+from heyken_glue.cli.api import Api, BusyError, Door, RefusedError, SilentError, SseEvent
 from heyken_glue.cli.client import ClientFile
 from heyken_glue.cli.output import EXIT_OK, EXIT_REFUSED, EXIT_USAGE, CliProblem, Console
 from heyken_glue.texts import text as _
@@ -15,6 +15,9 @@ from heyken_glue.texts import text as _
 CHAT = "/api/v1/chat"
 # the answer is not known there (any more), or not as far as we had it
 CANNOT_RESUME = frozenset({400, 404})
+# a stream that begins with one of these was turned away as a 503 is: asked again, it may go well
+TURNED_AWAY = frozenset({"model_unavailable", "draining", "cancelled"})
+AGAIN_SECONDS = 1.0
 
 
 def read_question(words: list[str]) -> str:
@@ -122,6 +125,9 @@ class Asking:
         elif event.name == "done":
             self._done = dict(event.data)
         elif event.name == "error":
+            if not self._pieces and event.data.get("code") in TURNED_AWAY:
+                self._last_id, self._start = None, {}
+                raise BusyError(event.data, retry_after=AGAIN_SECONDS)
             self._end_line()
             raise CliProblem(str(event.data.get("error", "")), exit_code=EXIT_REFUSED)
 

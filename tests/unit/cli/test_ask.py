@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from aiohttp import web
@@ -18,6 +19,7 @@ from heyken_glue import cli, errors, settings
 from heyken_glue.cli import client
 from heyken_glue.cli.api import HEARTBEAT, SilentError, SseEvent
 from heyken_glue.cli.ask import Asking
+from heyken_glue.domain.turns import Turn
 from tests.support.authority import Authority
 from tests.support.doors import PATIENCE_SECONDS, ScriptedModel
 from tests.unit.cli.conftest import WriteClientFile, served
@@ -172,6 +174,28 @@ def test_an_error_in_the_middle_ends_with_its_text_and_exit_1(
     told = capsys.readouterr()
     assert told.out == "one\n"
     assert "Model na rdzeniu 1 nie może odpowiedzieć" in told.err
+
+
+class Recovering(ScriptedModel):
+    """Fails at the first question, before any text."""
+
+    async def stream(self, turns: Sequence[Turn]) -> AsyncIterator[str]:
+        if not self.conversations:
+            self.conversations.append(tuple(turns))
+            raise errors.TransientError("its model is missing")
+        async for piece in super().stream(turns):
+            yield piece
+
+
+def test_ask_asks_again_where_the_model_failed_before_any_text(
+    authority: Authority, write_client_file: WriteClientFile, capsys: Capture
+) -> None:
+    with served(authority, Recovering("Warsaw")) as gateway:
+        write_client_file(gateway.url)
+        assert cli.main(["ask", "where?"]) == 0
+        assert gateway.house.model.questions == ["where?", "where?"]
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("Warsaw\n", "")
 
 
 def test_ctrl_c_in_ask_ends_with_130_and_no_traceback(
