@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -43,6 +44,7 @@ def _survival(door: str) -> Measure:
     return lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats, door)
 
 
+INTERRUPTED = 130
 # in this order: the first deploys the lab
 CHOICES: dict[str, Measure] = {
     "deploying": lambda lab, _: deploying.measure(lab),
@@ -71,6 +73,8 @@ WITHOUT_LAB = {"gateway"}  # processes on loopback are enough
 
 def main() -> int:
     """Measure what was chosen; exit code 1 when a target was missed."""
+    # as Ctrl-C does, so that what a measurement changed is put back
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("what", nargs="*", default=list(CHOICES), help=", ".join(CHOICES))
     parser.add_argument("--repeats", type=int, default=30, help="kills and switches each (30)")
@@ -99,6 +103,9 @@ def main() -> int:
     except Problem as problem:
         sys.stderr.write(f"✗ {problem}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("✗ interrupted; what was changed for measuring was put back\n")
+        return INTERRUPTED
     command = " ".join(["python -m bench", *sys.argv[1:]])
     page = figures.page(found, command, figures.PAGE.read_text() if chosen.write else "")
     sys.stdout.write(page)

@@ -29,7 +29,7 @@ def script(messages: list[dict[str, Any]]) -> tuple[list[str], float]:
     last, every_ms = (int(found[1]), int(found[2])) if found else (COUNT_TO, EVERY_MS)
     known = str(messages[-1]["content"]) if messages[-1].get("role") == "assistant" else ""
     text = "".join(f"{number} " for number in range(1, last + 1))
-    return re.findall(r"\d+ |\d+$", text.removeprefix(known)), every_ms / 1000
+    return re.findall(r"\d* ", text.removeprefix(known)), every_ms / 1000
 
 
 def line(content: str, *, done: bool) -> bytes:

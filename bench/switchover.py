@@ -79,7 +79,7 @@ def measure(pair: Pair, repeats: int) -> list[Figure]:
     if strays > 0:
         tell(f"{strays} moves that nobody asked for")
     return [
-        *(_short(asking.of(kind), NAMES[kind], moves) for kind in NAMES),
+        *(short(asking.of(kind), NAMES[kind], moves) for kind in NAMES),
         _streams(streams, cut, repeats),
     ]
 
@@ -118,7 +118,8 @@ def _move(pair: Pair, holder: str) -> float:
     return asked
 
 
-def _short(asked: Sequence[Asked], name: str, moves: Sequence[float]) -> Figure:
+def short(asked: Sequence[Asked], name: str, moves: Sequence[float]) -> Figure:
+    """Return what became of short requests while the address moved at these moments."""
     failed = [one for one in asked if not one.ok]
     slow = [one for one in asked if one.took * 1000 > LIMIT_MS]
     calm = [one for one in asked if not _is_near(one, moves)]

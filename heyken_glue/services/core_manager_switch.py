@@ -13,6 +13,7 @@ import aiohttp
 from heyken_glue import errors, logs
 from heyken_glue.domain.sentences import Sentence, say
 from heyken_glue.domain.switching import Vrrp, why_not_yet
+from heyken_glue.domain.verdict import VerdictAnswer
 from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.services.core_manager_role import RoleKeeper
@@ -89,8 +90,10 @@ class Switcher:
 
     async def _hand_over(self, requested_by: str, language: str) -> Answer:
         peer = self._door.peer
-        await self._until_peer_has_settled()
-        refused = await self._ask_health(requested_by)
+        verdict = await self._settled_peer()
+        # what our health unit heard of it may be older, and this is not to be found out afterwards
+        sick = None if verdict is None or verdict.capable else verdict.sentence
+        refused = sick or await self._ask_health(requested_by)
         if refused is not None:
             return refusal(409, "not_capable", refused, language)
         _log.info("switch_begun", to=peer.name, requested_by=requested_by)
@@ -103,17 +106,21 @@ class Switcher:
         sentence = say("not_taken_over", core=peer.name, seconds=TAKE_OVER_SECONDS)
         return refusal(504, "not_taken_over", sentence, language)
 
-    async def _until_peer_has_settled(self) -> None:
-        """Wait while the peer still finishes a hand-over of its own, as after a switch and back."""
+    async def _settled_peer(self) -> VerdictAnswer | None:
+        """Wait while the peer still finishes a hand-over of its own, as after a switch and back.
+
+        Returns what it says of itself then; None when it is silent, or takes too long.
+        """
         deadline = self._clock.monotonic() + SETTLE_SECONDS
         settled = True
         while self._clock.monotonic() < deadline:
             verdict = await self._door.verdict()
             if (verdict is None or not verdict.stepping_down) and settled:
-                return
+                return verdict
             settled = verdict is None or not verdict.stepping_down
             # once more after it has settled: the health unit asks on its own and must hear it too
             await asyncio.sleep(self._peer_interval_seconds)
+        return None
 
     async def _ask_health(self, requested_by: str) -> Sentence | None:
         reason = say("asked_for", who=requested_by)
