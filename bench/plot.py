@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference" / "images"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "failover.md"
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 760, 190, 20, 56, 44, 40
 OURS, OTHERS = "#1f6f8b", "#c0632f"
 STYLE = "font-family: sans-serif; font-size: 12px"
@@ -25,12 +25,17 @@ class Series:
     remark: str = ""
 
 
-def draw(name: str, title: str, rows: Sequence[Series], *, ours: str = "Heyken") -> Path:
-    """Write `<name>.svg`; rows whose name begins with `ours` have a colour of their own."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"{name}.svg"
-    path.write_text(svg(title, rows, ours=ours))
-    return path
+def draw(name: str, title: str, rows: Sequence[Series], *, ours: str = "Heyken") -> None:
+    """Write `<name>.svg`, and show it on the page if that does not show it yet.
+
+    Rows whose name begins with `ours` have a colour of their own.
+    """
+    folder = PAGE.parent / "images"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.svg").write_text(svg(title, rows, ours=ours))
+    text, place = PAGE.read_text(), f"images/{name}.svg"
+    if place not in text:
+        PAGE.write_text(f"{text}\n![{title}]({place})\n")
 
 
 def svg(title: str, rows: Sequence[Series], *, ours: str = "Heyken") -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bench import model_loss, scripted_model, switchover
+from bench import model_loss, plot, scripted_model, switchover
 from bench.asking import KEPT, NEW, Asked
 from bench.plot import Series, svg
 
@@ -98,3 +98,13 @@ def test_a_plot_holds_a_dot_for_each_value_in_its_order() -> None:
     assert dots == sorted(dots)
     texts = [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "median 16.5 ms, max 30 ms" in texts
+
+
+def test_a_plot_is_shown_on_the_page_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n")
+    monkeypatch.setattr(plot, "PAGE", page)
+    for _ in range(2):
+        plot.draw("gaps", "Gaps", [Series("Heyken", [1.0])])
+    assert page.read_text() == "# Page\n\n![Gaps](images/gaps.svg)\n"
+    assert (tmp_path / "images" / "gaps.svg").read_text().startswith("<svg")
