@@ -44,7 +44,6 @@ def _survival(door: str) -> Measure:
     return lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats, door)
 
 
-INTERRUPTED = 130
 # in this order: the first deploys the lab
 CHOICES: dict[str, Measure] = {
     "deploying": lambda lab, _: deploying.measure(lab),
@@ -60,14 +59,12 @@ CHOICES: dict[str, Measure] = {
     "partitions": lambda lab, chosen: partitions.measure(Pair(lab), chosen.repeats),
     "faults": lambda lab, chosen: faults.measure(Pair(lab), chosen.repeats, write=chosen.write),
     "hang": lambda lab, chosen: hang.measure(Pair(lab), chosen.repeats),
-    "gateway": lambda _, chosen: gateway.measure(chosen.repeats, chosen.requests),
-    "vip": lambda lab, chosen: vip_gap.measure(Pair(lab), chosen.repeats),
-    "survival": lambda lab, chosen: survival.measure(Pair(lab), chosen.repeats),
     "gateway": lambda _, chosen: gateway.measure(
         chosen.repeats, chosen.requests, draws=chosen.write
     ),
     "calm": lambda lab, chosen: calm.measure(Pair(lab), chosen.minutes),
 }
+INTERRUPTED = 130
 WITHOUT_LAB = {"gateway"}  # processes on loopback are enough
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from heyken_glue import cli
-from heyken_glue.cli import api, client, status, switch
+from heyken_glue.cli import api, client, environment, status, switch
 from heyken_glue.cli.output import CliProblem, Console
 from heyken_glue.gateway.ports import UnitReply
 from tests.support.authority import Authority
@@ -178,7 +178,7 @@ def test_status_is_asked_again_where_the_first_request_went_to_a_lost_host(
 
         monkeypatch.setattr(unit, "call", call)
         monkeypatch.setattr(status, "TIMEOUT_SECONDS", 3600.0)
-        known = client.load({client.VARIABLE: str(write_client_file(gateway.url))})
+        known = client.load({environment.CLIENT_FILE: str(write_client_file(gateway.url))})
         fetching = asyncio.wait_for(status.fetch(Console("en"), known), 30)
         assert asyncio.run(fetching)[1] == STATUS
     assert silent.is_set()
