@@ -134,9 +134,10 @@ def _kernel() -> Iterator[Problem]:
 
 def _inotify(lab: Lab) -> Iterator[Problem]:
     """All containers of root share one allowance; a host that finds none left does not boot."""
-    most = int(INOTIFY_MAX.read_text())
-    used = _inotify_used()
-    if not lab.deployed and used + INOTIFY_INSTANCES > most:
+    if lab.deployed:
+        return
+    most, used = int(INOTIFY_MAX.read_text()), _inotify_used()
+    if used + INOTIFY_INSTANCES > most:
         yield Problem(
             f"{max(0, most - used)} inotify instances are left",
             why=f"the lab's hosts need {INOTIFY_INSTANCES}, root may have {most}, and {used} are "

@@ -68,7 +68,8 @@ class Lab:
         """Return the command that does this to this lab, for people to copy."""
         environment = "" if self.environment == "lab" else f" ENV={self.environment}"
         name = "" if self.is_default else f" LAB={self.name}"
-        return f"make {target}{environment}{name}"
+        rights = "sudo " if os.geteuid() != 0 and self.environment == "lab" else ""
+        return f"{rights}make {target}{environment}{name}"
 
     def remember(self) -> None:
         """Keep networks and environment, so that later commands need not be told again.

@@ -5,9 +5,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python_min=3.12
+export UV_SYSTEM_CERTS=1 # a company's proxy signs with an authority that only this machine trusts
 cache=${HEYKEN_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/heyken}
 # One stamp for everything that .venv is made from; a moved checkout counts as a change.
 stamp=$(cat locks/control.txt locks/bootstrap.txt pyproject.toml "$0" <(pwd) | sha256sum | cut -c1-64)
+[[ -x .venv/bin/heyken && $(cat .venv/.stamp 2>/dev/null) == "$stamp" ]] && exit 0
+
+# One at a time: two commands at once would clear each other's packages away. The lock ends with this script.
+exec 9<"$0"
+flock 9
 [[ -x .venv/bin/heyken && $(cat .venv/.stamp 2>/dev/null) == "$stamp" ]] && exit 0
 
 problem() { # what, why, what to do

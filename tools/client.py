@@ -32,7 +32,8 @@ def require(lab: Lab) -> None:
         raise Problem(
             f"there is no lab {lab.name}",
             why=f"{lab.client_file} does not exist",
-            todo=lab.make("deploy"),
+            todo=lab.make("deploy")
+            + ("" if os.geteuid() == 0 else ", and sudo before all other commands too"),
         )
 
 

@@ -54,7 +54,7 @@ def install(site: Path, python: str, requirements: Path) -> None:
     command = [uv(), "pip", "install", "--quiet", "--target", str(site), "--python-version", python]
     command += ["--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:"]
     command += ["--require-hashes", "--no-deps", "-r", str(requirements)]
-    env = {"UV_LINK_MODE": "copy", "UV_NO_PROGRESS": "1"}
+    env = {"UV_LINK_MODE": "copy", "UV_NO_PROGRESS": "1", "UV_SYSTEM_CERTS": "1"}
     # What uv has fetched before is enough, and spares asking the index, which may be out of reach.
     if not succeeds([*command, "--offline"], timeout_seconds=600, env=env):
         run(

@@ -17,6 +17,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HEYKEN_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("HEYKEN_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
 
 
 def test_the_default_lab_needs_no_settings() -> None:
@@ -146,3 +147,10 @@ def test_a_command_to_copy_names_its_lab(name: str, environment: str, expected: 
     networks = settings.Networks("10.1.0.0/24", "10.1.1.0/24")
     lab = settings.Lab(name, environment, networks, Path("/state"), Path("/cache"))
     assert lab.make("start") == expected
+
+
+def test_who_is_not_root_is_told_to_become_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert settings.load().make("start") == "sudo make start"
+    monkeypatch.setenv("HEYKEN_ENV", "hosts")
+    assert settings.load().make("deploy") == "make deploy ENV=hosts"
