@@ -15,6 +15,9 @@ from heyken_glue.services.health_looks import Findings
 from heyken_glue.settings import Settings, section
 
 LOOK_SECONDS, FIRST_LOOK_SECONDS = 5.0, 0.5
+# our own files are looked at once in so many looks
+PACKAGE_EVERY = 6
+PACKAGE = Path(heyken_glue.__file__).parent
 # where a core differs from its twin by right, or what says the same as another fact
 _OWN = {"gateway": {"listen_addresses"}, "ollama": {"models"}}
 _SHARED = ("gateway", "ollama", "health", "vip", "rocketchat")
@@ -23,11 +26,19 @@ _SHARED = ("gateway", "ollama", "health", "vip", "rocketchat")
 class FactFinder:
     """Finds out what this core is made of; what needs work is done again only when it changed."""
 
-    def __init__(self, settings: Settings, *, client: OllamaClient, findings: Findings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client: OllamaClient,
+        findings: Findings,
+        package: Path = PACKAGE,
+    ) -> None:
         self._settings, self._client, self._findings = settings, client, findings
         self._ollama = section(settings.ollama, "[ollama]")
         self._recipes: dict[tuple[str, str], Mapping[str, str]] = {}
         self._fixed: dict[str, str] = {}
+        self._package, self._stamp, self._looks = package, 0, 0
         self.facts: Mapping[str, str] = {}
 
     @property
@@ -37,9 +48,9 @@ class FactFinder:
 
     async def look(self) -> None:
         """Bring the facts up to date; what cannot be found out now stays as it was."""
-        if not self._fixed:
-            glue = await asyncio.to_thread(_digest_of_package)
-            self._fixed = {"glue": glue, "settings": _digest_of_settings(self._settings)}
+        if self._looks % PACKAGE_EVERY == 0:
+            await self._look_at_package()
+        self._looks += 1
         models = self._findings.models
         if not models:
             return  # asked too early; facts with every model missing would be no facts
@@ -49,6 +60,13 @@ class FactFinder:
             found.update(parity.facts_of_model(model.name, digest, await self._recipe(
                 model.name, digest)))  # fmt: skip
         self.facts = found
+
+    async def _look_at_package(self) -> None:
+        """Read our own files where one changed: by hand, to be run from the next restart on."""
+        stamp = await asyncio.to_thread(_stamp_of, self._package)
+        if stamp != self._stamp:
+            self._stamp, glue = stamp, await asyncio.to_thread(_digest_of, self._package)
+            self._fixed = {"glue": glue, "settings": _digest_of_settings(self._settings)}
 
     async def _build(self) -> str:
         """Return the build that is installed; where role ollama does not, the version."""
@@ -77,11 +95,17 @@ def _digest_of_model(name: str, models: Mapping[str, str]) -> str:
     return parity.MISSING
 
 
-def _digest_of_package() -> str:
+def _stamp_of(package: Path) -> int:
+    """Return what changes whenever a source file is written, added or removed."""
+    seen = (path.stat() for path in package.rglob("*.py"))
+    return hash(tuple(sorted((one.st_ino, one.st_mtime_ns, one.st_size) for one in seen)))
+
+
+def _digest_of(package: Path) -> str:
     """Return the digest of our own sources as they are installed."""
-    root, total = Path(heyken_glue.__file__).parent, hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        total.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    total = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        total.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
 
 

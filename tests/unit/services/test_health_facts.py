@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from heyken_glue.adapters.ollama.client import OllamaClient
 from heyken_glue.runtime import http
+from heyken_glue.services import health_facts
 from heyken_glue.services.health_facts import FactFinder
 from heyken_glue.services.health_looks import Findings
 from heyken_glue.settings import Settings
@@ -102,3 +103,22 @@ async def test_what_differs_by_right_is_no_difference(
     assert (await _facts(twin, client, findings))["settings"] == facts["settings"]
     other = _with(core, "gateway", message_bytes_max=7)
     assert (await _facts(other, client, findings))["settings"] != facts["settings"]
+
+
+async def test_a_file_of_ours_that_somebody_changes_is_told_without_a_restart(
+    core: Settings, client: OllamaClient, findings: Findings, tmp_path: Path
+) -> None:
+    package = tmp_path / "package" / "inner"
+    package.mkdir(parents=True)
+    (package / "one.py").write_text("1\n")
+    finder = FactFinder(core, client=client, findings=findings, package=package.parent)
+    seen: list[str] = []
+    for change in ("", "2\n", None):
+        if change:
+            (package / "one.py").write_text(change)
+        if change is None:
+            (package / "two.py").write_text("")
+        for _ in range(health_facts.PACKAGE_EVERY):
+            await finder.look()
+        seen.append(finder.facts["glue"])
+    assert len(set(seen)) == 3
