@@ -256,3 +256,29 @@ async def test_a_store_that_does_not_answer_is_not_one_that_knows_nothing() -> N
     async with copying() as nothing:
         assert await nothing.read("a") is None
         assert await nothing.read_own("a") is None
+
+
+async def test_what_is_new_of_many_answers_goes_in_parts() -> None:
+    store = ScriptedStore()
+    count = 2 * module.PORTIONS_AT_ONCE + 1
+    async with copying(store) as copies:
+        answers = [answer_in(copies, str(number)) for number in range(count)]
+        for answer in answers:
+            answer.append_token("text")
+            answer.finish("stop")
+        await eventually(lambda: len(store.texts) == count and all(store.texts.values()))
+    assert max(map(len, store.writes)) == module.PORTIONS_AT_ONCE
+
+
+async def test_of_many_answers_new_text_is_copied_less_often() -> None:
+    store = ScriptedStore()
+    pace = dataclasses.replace(SOON, interval=0.0, for_each=3600.0)
+    async with copying(store, pace=pace) as copies:
+        answer = answer_in(copies)
+        await eventually(lambda: "a" in store.texts)
+        written = len(store.writes)
+        answer.append_token("a token that nobody waits for")
+        await asyncio.sleep(0.05)  # that something does not happen has no event
+        assert len(store.writes) == written
+        answer.finish("stop")
+        await eventually(lambda: store.states["a"] is RunState.ANSWERED)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import pathlib
 import time
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from heyken_glue import settings
 from heyken_glue.credentials import Credentials
@@ -15,10 +18,12 @@ from heyken_glue.gateway.activity import Activity
 from heyken_glue.gateway.metrics import Metrics
 from heyken_glue.gateway.ports import UnitReply
 from heyken_glue.gateway.readiness import Readiness
+from heyken_glue.runtime import http
 from heyken_glue.services.gateway_backends import Workshop
 from tests.support.authority import Authority
 from tests.support.doors import House, ScriptedModel, ScriptedUnit, open_house
 
+PATIENCE_SECONDS = 10.0
 TURNS = (Turn(Role.USER, "the capital?"),)
 
 
@@ -76,3 +81,44 @@ async def test_without_its_ollama_the_other_core_is_asked_unless_it_is_known_to_
         "heyken_gateway_retries_total", {"backend": "core1"}
     )
     assert retries == (None if known_bad else 1)
+
+
+async def test_whoever_has_a_turn_does_not_wait_for_a_connection(tmp_path: pathlib.Path) -> None:
+    authority, everybody = Authority(tmp_path), 3 * http.CONNECTIONS_MAX
+    there = asyncio.Barrier(everybody)
+
+    async def chat(_request: web.Request) -> web.StreamResponse:
+        await there.wait()  # returns when all of them are here at the same time
+        return web.json_response({"message": {"role": "assistant", "content": "x"}, "done": True})
+
+    app = web.Application()
+    app.router.add_post("/api/chat", chat)
+    health = ScriptedUnit()
+    async with (
+        contextlib.AsyncExitStack() as stack,
+        open_house(authority, ScriptedModel()) as house,
+    ):
+        server = await stack.enter_async_context(TestServer(app))
+        loaded = settings_of(tmp_path, authority, house)
+        ollama = settings.section(loaded.ollama, "[ollama]")
+        here = ollama.model_copy(update={"url": str(server.make_url("")).rstrip("/")})
+        readiness = Readiness(health, clock=time.monotonic)
+        activity = Activity(time.monotonic)
+        workshop = Workshop(
+            loaded.model_copy(update={"ollama": here}),
+            Credentials(tmp_path),
+            time.monotonic,
+            Metrics(),
+            readiness,
+            activity,
+            stack,
+        )
+        model = await workshop.own_model()
+
+        async def ask() -> list[str]:
+            return [piece async for piece in model.stream(TURNS)]
+
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            answers = await asyncio.gather(*(ask() for _ in range(everybody)))
+        await stack.aclose()
+    assert answers == [["x"]] * everybody
