@@ -140,7 +140,7 @@ async def without_tls(house: House, plan: Plan) -> AsyncIterator[int]:
 async def exchange(port: int, data: bytes) -> bytes:
     """Send bytes and return what comes until the other side ends it."""
     received = b""
-    async with asyncio.timeout(PATIENCE_SECONDS * 4):
+    async with asyncio.timeout(PATIENCE_SECONDS * 24):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with contextlib.suppress(ConnectionError):
             writer.write(data)
