@@ -18,8 +18,6 @@ OLLAMA = "http://127.0.0.1:11500"
 MODEL = "heyken-general"
 # the twin's model: in memory and idle, not in memory, or saying something else all the while
 WARM, COLD, BUSY = TWINS = ("warm", "cold", "busy")
-# what a host sent before its end is read by then, and no survivor is as quick
-ON_THE_WAY_SECONDS = 0.15
 _UNLOAD = {"model": MODEL, "keep_alive": 0}
 _OTHER_WORK = {
     "model": MODEL,
@@ -32,26 +30,28 @@ _LOG = "journalctl --unit heyken@gateway.service --since @{:.3f} --output cat --
 
 @dataclass(frozen=True)
 class Adopted:
-    """How a survivor went on: the answer's id, and how long its model took to its first word.
+    """How a survivor went on: the answer's id, when it took it over, when its model began to speak.
 
-    Where the model was not in memory, until it was there counts too.
+    Moments are seconds since 1970. prefill_seconds: how long the model took to its first word;
+    where it was not in memory, until it was there counts too.
     """
 
     id: str
+    at: float
+    began_at: float
     prefill_seconds: float
 
 
 class Loss:
-    """The loss of the host that holds the address; `at` is when it was ordered (monotonic)."""
+    """The loss of the host that holds the address; `at` is when (seconds since 1970)."""
 
     def __init__(self, pair: Pair, twin: str) -> None:
         self._pair, self._twin = pair, twin
         self.lost = pair.holder()
         (self._survivor,) = (core for name, core in pair.cores.items() if name != self.lost)
         self._link = self._cable()
-        self.at, self._since, self._dead_at = 0.0, 0.0, math.inf
+        self.at = math.inf
         self._breaking: threading.Thread | None = None
-        self._mending: threading.Thread | None = None
         if twin == BUSY:
             threading.Thread(target=_ask, args=(self._survivor, _OTHER_WORK), daemon=True).start()
 
@@ -63,10 +63,9 @@ class Loss:
     def _break(self) -> None:
         if self._twin == COLD:
             _ask(self._survivor, _UNLOAD)
-        self._since, self.at = time.time(), time.monotonic()
+        self.at = time.time()
         # a killed process still says goodbye through its kernel; a lost host does not
         shell.run(["ip", "link", "set", self._link, "down"], timeout_seconds=5)
-        self._dead_at = time.monotonic()
         self._pair.cores[self.lost].kill()
 
     def _cable(self) -> str:
@@ -75,33 +74,26 @@ class Loss:
         ends = Path("/sys/class/net").glob("*/ifindex")
         return next(end.parent.name for end in ends if end.read_text().strip() == index)
 
-    def is_past(self, moment: float) -> bool:
-        """Whether what came at this moment can only be the survivor's."""
-        return moment > self._dead_at + ON_THE_WAY_SECONDS
-
     def mend(self) -> None:
-        """Put the plug back, while the answer goes on; the first call counts."""
-        if self._mending is None:
-            self._mending = threading.Thread(target=self._mend)
-            self._mending.start()
-
-    def _mend(self) -> None:
+        """Put the plug back."""
         if self._breaking is not None:
             self._breaking.join()
         self._pair.cores[self.lost].start()
 
     def adopted(self) -> Adopted | None:
-        """Return how the survivor went on, by its own log; None if it did not have to."""
+        """Return how the survivor went on, by its own log; None if its model was not asked."""
+        if math.isinf(self.at):
+            return None
         id_, since = "", 0.0
-        for line in self._survivor.run(_LOG.format(self._since)).splitlines():
+        for line in self._survivor.run(_LOG.format(self.at)).splitlines():
             fields = _fields(line)
             if fields.get("event") == "answer_adopted":
                 id_, since = str(fields["id"]), _time_of(fields)
             elif id_ and fields.get("event") == "model_began":
-                waited = _time_of(fields) - since
-                asked = float(str(fields["seconds"]))
-                return Adopted(id_, waited if self._twin == COLD else asked)
-        return Adopted(id_, 0.0) if id_ else None
+                began_at, asked = _time_of(fields), float(str(fields["seconds"]))
+                waited = began_at - since if self._twin == COLD else asked
+                return Adopted(id_, since, began_at, waited)
+        return None
 
 
 def _ask(host: Host, body: dict[str, object]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.figures import Figure, tell
-from bench.losses import TWINS, Loss
+from bench.losses import TWINS, Adopted, Loss
 from bench.pair import Pair
 from bench.readers import Program, Reader, Talk, Terminal
 from lab.problem import Problem
@@ -25,7 +25,8 @@ READERS: dict[str, tuple[Callable[[Pair], Reader], float]] = {
     "api": (Program, 0.6),
     "rocketchat": (Talk, 2.5),
 }
-EARLIEST, LATEST = 0.1, 0.7  # of the answer's characters
+EARLIEST, LATEST = 0.1, 0.6  # of the answer's characters
+ATTEMPTS = 3
 _MODE = "sed -n 's/^resume = \"\\(.*\\)\"/\\1/p' /etc/heyken/heyken.toml"
 
 
@@ -75,53 +76,69 @@ class _Watch:
 
     def __init__(self, loss: Loss, characters: int) -> None:
         self._loss, self._characters = loss, characters
-        self.before, self.text = "", ""
-        self.heard = time.monotonic()
-        self.first_new: float | None = None
+        self.before, self._length = "", 0
+        self._grown: list[float] = []
 
     def __call__(self, text: str) -> None:
         """Take all of the text so far."""
-        now = time.monotonic()
-        if len(text) <= len(self.text) or self.first_new is not None:
+        if len(text) <= self._length:
             return
-        self.text = text
-        if self._loss.is_past(now):
-            self.first_new = now
-            self._loss.mend()
-        else:
-            self.heard = now
+        self._length = len(text)
+        self._grown.append(time.time())
         if not self.before and len(text) >= self._characters:
             self.before = text
             self._loss.happen()
 
+    def first_after(self, moment: float) -> float | None:
+        """Return when the text first grew after a moment (seconds since 1970)."""
+        return next((grown for grown in self._grown if grown > moment), None)
+
+    def last_before(self, moment: float) -> float:
+        """Return when the text last grew until a moment."""
+        return max((grown for grown in self._grown if grown <= moment), default=moment)
+
 
 def _kill(pair: Pair, reader: Reader, judge: Program, trial: Trial) -> Kill:
+    for _attempt in range(ATTEMPTS):
+        kill = _try(pair, reader, judge, trial)
+        if kill is not None:
+            tell(f"{reader.name}: {kill}")
+            return kill
+        tell(f"{reader.name}: the answer was over before its core was lost; again")
+    raise Problem("no answer lasts until its core is lost", why=trial.language, todo="again")
+
+
+def _try(pair: Pair, reader: Reader, judge: Program, trial: Trial) -> Kill | None:
     # the rest of a lost core comes back while the next answer begins
     pair.wait_both()
-    loss, length = Loss(pair, trial.twin), len(trial.expected)
-    moment = int(length * random.uniform(EARLIEST, LATEST))  # noqa: S311 - no secret
-    watch = _Watch(loss, moment)
+    loss = Loss(pair, trial.twin)
+    moment = random.uniform(EARLIEST, LATEST) * len(trial.expected)  # noqa: S311 - no secret
+    watch = _Watch(loss, int(moment))
     try:
         text = reader.read(QUESTIONS[trial.language], watch)
     finally:
         loss.mend()
-    if watch.first_new is None:
-        raise Problem("nothing came after the kill", why=f"at {moment} of {length}", todo="")
     adopted = loss.adopted()
-    prefill = adopted.prefill_seconds if adopted else 0.0
-    kept = judge.stored(adopted.id) if adopted and reader.is_stream else text
-    # a person in chat sees an edit a second: what counts is when the host was lost
-    since = watch.heard if reader.is_stream else loss.at
-    kill = Kill(
-        trial.language,
-        trial.twin,
-        text.startswith(watch.before) and len(text) > len(watch.before) and text == kept,
-        text == trial.expected,
-        watch.first_new - since - prefill,
-        prefill,
-    )
-    tell(f"{reader.name}: at {moment} of {length} characters, {kill}")
-    return kill
+    if adopted is None:
+        return None
+    kept = judge.stored(adopted.id) if reader.is_stream else text
+    after, prefill = _after(watch, loss, adopted, is_stream=reader.is_stream)
+    whole = text.startswith(watch.before) and len(text) > len(watch.before) and text == kept
+    return Kill(trial.language, trial.twin, whole, text == trial.expected, after, prefill)
+
+
+def _after(watch: _Watch, loss: Loss, adopted: Adopted, *, is_stream: bool) -> tuple[float, float]:
+    """Return the seconds to the first new character without prefill, and the prefill.
+
+    In a stream they begin with the last character before the break. In chat, where an edit comes
+    once a second, with the loss; and the first new ones may be those that were only copied.
+    """
+    first = watch.first_after(adopted.at)
+    if first is None:
+        raise Problem("nothing came from the survivor", why=adopted.id, todo="look at its log")
+    since = watch.last_before(adopted.at) if is_stream else loss.at
+    waited = adopted.prefill_seconds if first >= adopted.began_at else 0.0
+    return first - since - waited, adopted.prefill_seconds
 
 
 def _whole(name: str, mode: str, kills: Sequence[Kill]) -> Figure:

@@ -3,51 +3,57 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import cast
 
 import pytest
 
 from bench import survival
-from bench.losses import Loss
+from bench.losses import Adopted, Loss
 from bench.survival import Kill
 
 WELL = Kill("English", "warm", is_whole=True, is_equal=True, after_seconds=0.5, prefill_seconds=1.0)
 
 
 class ScriptedLoss:
-    """A loss that happens when it is told to."""
+    """Counts how often it happened."""
 
-    def __init__(self) -> None:
-        self.happened = self.over = self.mended = 0
+    happened, at = 0, 9.0
 
     def happen(self) -> None:
         self.happened += 1
 
-    def is_past(self, moment: float) -> bool:
-        return bool(self.over) and moment > 0
 
-    def mend(self) -> None:
-        self.mended += 1
-
-
-def test_what_was_on_its_way_is_not_what_came_after_the_break() -> None:
-    loss = ScriptedLoss()
-    watch = survival._Watch(cast("Loss", loss), 4)
-    for text in ("ab", "abcd", "abcdef"):
+def watched(monkeypatch: pytest.MonkeyPatch, *grown: float) -> tuple[survival._Watch, Loss]:
+    loss = cast("Loss", ScriptedLoss())
+    watch = survival._Watch(loss, 4)
+    text = "ab"
+    for moment in grown:
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
         watch(text)
-    assert (loss.happened, watch.before, watch.first_new) == (1, "abcd", None)
-    last_heard = watch.heard
-    loss.over = 1
-    watch("abcdef")
-    assert watch.first_new is None, "nothing new"
-    watch("abcdefg")
-    assert watch.first_new is not None
-    assert watch.first_new >= last_heard
-    assert watch.heard == last_heard
-    assert loss.mended == 1
-    first = watch.first_new
-    watch("abcdefgh")
-    assert watch.first_new == first
+        watch(text)
+        text += "cd"
+    return watch, loss
+
+
+def test_the_plug_is_pulled_once_at_its_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, loss = watched(monkeypatch, 8.0, 9.0, 9.1)
+    assert (cast("ScriptedLoss", loss).happened, watch.before) == (1, "abcd")
+
+
+@pytest.mark.parametrize(
+    ("first", "is_stream", "after"),
+    [(11.5, True, 0.4), (11.5, False, 0.5), (10.2, False, 1.2)],
+    ids=["a stream", "chat", "copied text in chat"],
+)
+def test_time_counts_from_the_last_character_and_without_prefill(
+    monkeypatch: pytest.MonkeyPatch, first: float, after: float, *, is_stream: bool
+) -> None:
+    watch, loss = watched(monkeypatch, 8.0, 9.0, 9.1, first, 12.0)
+    adopted = Adopted("id", at=9.5, began_at=11.45, prefill_seconds=2.0)
+    told, prefill = survival._after(watch, loss, adopted, is_stream=is_stream)
+    assert told == pytest.approx(after)
+    assert prefill == 2.0
 
 
 @pytest.mark.parametrize(
