@@ -32,6 +32,10 @@ class SilentError(errors.TransientError):
     """Nobody answered, or the answer broke off."""
 
 
+class NobodyError(CliProblem):
+    """No door answered."""
+
+
 class BusyError(errors.TransientError):
     """The service asked to come back later; `body` is what it said."""
 
@@ -101,7 +105,7 @@ class Api:
         for door in self.doors:
             with contextlib.suppress(SilentError):
                 return door, await self._patiently(call, door)
-        raise CliProblem(
+        raise NobodyError(
             _("Nobody answers at {urls}.", urls=", ".join(door.url for door in self.doors)),
             _("Check that the deployment runs (`make start` where it was deployed from) and that "
               "this machine reaches its network."),

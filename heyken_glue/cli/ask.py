@@ -7,7 +7,15 @@ import secrets
 import sys
 from typing import Any
 
-from heyken_glue.cli.api import Api, BusyError, Door, RefusedError, SilentError, SseEvent
+from heyken_glue.cli.api import (
+    Api,
+    BusyError,
+    Door,
+    NobodyError,
+    RefusedError,
+    SilentError,
+    SseEvent,
+)
 from heyken_glue.cli.client import ClientFile
 from heyken_glue.cli.output import EXIT_OK, EXIT_REFUSED, EXIT_USAGE, CliProblem, Console
 from heyken_glue.texts import text as _
@@ -18,6 +26,8 @@ CANNOT_RESUME = frozenset({400, 404})
 # a stream that begins with one of these was turned away as a 503 is: asked again, it may go well
 TURNED_AWAY = frozenset({"model_unavailable", "draining", "cancelled"})
 AGAIN_SECONDS = 1.0
+# how often all doors are tried for an answer that has begun, without a sign of life in between
+ROUNDS_MAX = 5
 
 
 def read_question(words: list[str]) -> str:
@@ -49,7 +59,7 @@ def ask(console: Console, client_file: ClientFile, question: str) -> int:
 async def _ask(console: Console, client_file: ClientFile, question: str) -> int:
     async with Api(client_file, language=console.language) as api:
         asking = Asking(api, console, question)
-        await api.at_some_door(asking.attempt)
+        await asking.run()
     return asking.conclude()
 
 
@@ -69,6 +79,24 @@ class Asking:
         self._pieces: list[str] = []
         self._done: dict[str, Any] = {}
         self._restarts = 0
+
+    async def run(self) -> None:
+        """Ask wherever somebody answers; an answer that has begun is not given up soon.
+
+        Whoever has read a part of it has seen the deployment alive: that nobody answers in time
+        means then that an address moves or that a machine is busy.
+        """
+        given_up = 0
+        while True:
+            before = self._heard
+            try:
+                await self._api.at_some_door(self.attempt)
+            except NobodyError:
+                given_up = 1 if self._heard > before else given_up + 1
+                if not self._start or given_up >= ROUNDS_MAX:
+                    raise
+            else:
+                return
 
     async def attempt(self, door: Door) -> None:
         """Ask, and go on where the stream breaks; SilentError when it never gave a sign of life.

@@ -170,7 +170,7 @@ class Twins:
         console = Listening("en", listener)
         async with Api(self.client_file, language="en", connect_timeout_seconds=10.0) as api:
             asking = Asking(api, console, question)
-            await api.at_some_door(asking.attempt)
+            await asking.run()
         return asking
 
     def client(self, token: str = TOKENS["operator"][0]) -> aiohttp.ClientSession:

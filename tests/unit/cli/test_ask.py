@@ -17,7 +17,7 @@ from aiohttp import web
 
 from heyken_glue import cli, errors, settings
 from heyken_glue.cli import client
-from heyken_glue.cli.api import HEARTBEAT, SilentError, SseEvent
+from heyken_glue.cli.api import HEARTBEAT, Door, SilentError, SseEvent
 from heyken_glue.cli.ask import Asking
 from heyken_glue.domain.turns import Turn
 from tests.support.authority import Authority
@@ -111,6 +111,38 @@ def test_silence_again_and_again_costs_connections_and_no_answer(
         assert gateway.house.model.questions == ["count"]
     assert not left[0]
     assert capsys.readouterr().out == "one two\n"
+
+
+@pytest.mark.parametrize(("rounds", "code"), [(4, 0), (5, 1)])
+def test_an_answer_that_has_begun_is_looked_for_longer_than_a_new_one(
+    authority: Authority,
+    write_client_file: WriteClientFile,
+    monkeypatch: pytest.MonkeyPatch,
+    rounds: int,
+    code: int,
+) -> None:
+    tries = [0]
+    follow, resume = Asking._follow, Asking._resume
+
+    async def cut(asking: Asking, events: AsyncIterator[SseEvent]) -> None:
+        """Break the first stream behind its first token."""
+        async for event in events:
+            asking._take(event)
+            if event.name == "token" and not tries[0]:
+                raise SilentError("silence")
+        await follow(asking, events)
+
+    async def nobody(asking: Asking, door: Door) -> None:
+        tries[0] += 1
+        if tries[0] <= 1 + 4 * rounds:
+            raise SilentError("nobody")
+        await resume(asking, door)
+
+    monkeypatch.setattr(Asking, "_follow", cut)
+    monkeypatch.setattr(Asking, "_resume", nobody)
+    with served(authority, ScriptedModel("one ", "two")) as gateway:
+        write_client_file(gateway.url)
+        assert cli.main(["ask", "count"]) == code
 
 
 def test_the_client_suspects_after_three_of_the_gateways_heartbeats() -> None:
