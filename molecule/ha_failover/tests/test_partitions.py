@@ -18,6 +18,10 @@ from tests.support.pair import Pair, wait_for
 QUESTION = "Write three sentences about a river."
 APART_SECONDS, AFTER_SECONDS = 8.0, 3.0
 OWN_UNITS = ("gateway", "health", "core-manager", "assistant")
+ELECTIONS = (
+    "journalctl -u keepalived --since @{:.0f} -o cat | grep -c 'forcing new election' || true"
+)
+ELECTIONS_MAX = 50  # one for each advert that waited would be a hundred in each second
 PIDS = "systemctl show -P MainPID " + " ".join(f"heyken@{name}" for name in OWN_UNITS)
 
 
@@ -48,7 +52,7 @@ def test_a_holder_that_was_frozen_goes_on_with_its_units(pair: Pair, seconds: fl
     holder = pair.holder()
     frozen = pair.hosts[holder]
     record = ChatRecord(settings.load())
-    before = frozen.run(PIDS)
+    before, begun = frozen.run(PIDS), time.time()
     question = record.ask(QUESTION)
     with Watch(pair.hosts) as watching:
         with hosts.frozen(frozen):
@@ -58,6 +62,7 @@ def test_a_holder_that_was_frozen_goes_on_with_its_units(pair: Pair, seconds: fl
     assert watch.acting_together(one, other) == []
     assert_answered_once(record, question)
     assert frozen.run(PIDS) == before, "a unit was restarted although nothing was wrong with it"
+    assert int(frozen.run(ELECTIONS.format(begun))) <= ELECTIONS_MAX, "it answered old adverts"
 
 
 def assert_answered_once(record: ChatRecord, question: str) -> None:
