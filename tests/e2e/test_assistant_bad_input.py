@@ -23,7 +23,7 @@ FILE_SIZE = "settings/FileUpload_MaxFileSize"
 RESTARTS = "systemctl show -P NRestarts heyken@assistant.service"
 ERRORS = (
     "journalctl -u heyken@assistant.service --since @{since:.0f} -o cat --no-pager"
-    ' | grep -E \'Traceback|"level": ?"(error|critical)"\' || true'
+    ' | awk \'/Traceback|"level": ?"(error|critical)"/\''
 )
 
 

@@ -40,7 +40,7 @@ class Store:
         await self.may_speak.wait()
 
     async def write(self, portions: Sequence[Portion]) -> Sequence[int]:
-        raise NotImplementedError
+        raise AssertionError(f"a search writes nothing: {portions}")
 
     async def read(self, answer_id: str) -> Copy | None:
         del answer_id
@@ -49,7 +49,7 @@ class Store:
         return self.copy
 
     async def forget(self, runs: Sequence[tuple[str, RunName]]) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"a search forgets nothing: {runs}")
 
 
 class Stream:
