@@ -25,6 +25,7 @@ ACCEPT_SECONDS = 0.5
 # shorter than connecting may take: whoever asked a host that was just lost is not the last to know
 HEDGE_SECONDS = 0.2
 POLICY = http.RetryPolicy(attempts=4, base_seconds=0.1, cap_seconds=2.0)
+FAREWELL_SECONDS = 0.1
 BUSY = frozenset({429, 503})
 
 
@@ -88,6 +89,7 @@ class Api:
         )
         self._policy = policy
         self._connect_timeout_seconds = connect_timeout_seconds
+        self._gave_up = False
         self._silence_seconds = client_file.stream_silence_seconds
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=_trust(client_file)),
@@ -99,6 +101,8 @@ class Api:
 
     async def __aexit__(self, *_exception: object) -> None:
         await self._session.close()
+        if self._gave_up:  # those sockets close while the loop still turns
+            await asyncio.sleep(FAREWELL_SECONDS)
 
     async def at_some_door(self, call: Callable[[Door], Awaitable[T]]) -> tuple[Door, T]:
         """Return what `call` gives at the first door that is not silent, and that door."""
@@ -132,7 +136,12 @@ class Api:
             total=timeout_seconds, sock_connect=self._connect_timeout_seconds
         )
 
+        asked = 0
+
         async def once() -> dict[str, Any]:
+            nonlocal asked
+            asked += 1
+            self._gave_up = self._gave_up or asked > 1
             async with self._request(door, method, path, json=body, timeout=timeout) as response:
                 return await _object_of(response)
 

@@ -178,6 +178,7 @@ def test_status_is_asked_again_where_the_first_request_went_to_a_lost_host(
 
         monkeypatch.setattr(unit, "call", call)
         monkeypatch.setattr(status, "TIMEOUT_SECONDS", 3600.0)
+        monkeypatch.setattr(api, "HEDGE_SECONDS", 0.2)
         known = client.load({environment.CLIENT_FILE: str(write_client_file(gateway.url))})
         fetching = asyncio.wait_for(status.fetch(Console("en"), known), 30)
         assert asyncio.run(fetching)[1] == STATUS
