@@ -242,25 +242,6 @@ async def test_a_switch_to_a_sick_peer_is_refused_in_the_readers_language(
     assert (status, body["error"]) == (409, "nie")
 
 
-async def test_no_force_moves_the_address_to_a_core_whose_model_is_missing(
-    manager: CoreManager, health: FakeHealth
-) -> None:
-    _say(manager, "MASTER")
-    health.refusal = "core2 cannot answer: model heyken-general is missing"
-    status, body = await _switch(manager, 2, force=True)
-    assert (status, body["code"], body["error"]) == (409, "not_capable", health.refusal)
-
-
-async def test_a_peer_that_just_fell_ill_is_not_switched_to_though_health_did_not_hear_of_it_yet(
-    manager: CoreManager, peer: FakePeer, health: FakeHealth
-) -> None:
-    _say(manager, "MASTER")
-    peer.verdict = verdict_body(2, capable=False, sentence="core2 is ill")
-    status, body = await _switch(manager, 2, force=True)
-    assert (status, body["code"], body["error"]) == (409, "not_capable", "core2 is ill")
-    assert health.asked == []
-
-
 async def test_a_switch_that_the_peer_does_not_follow_ends_in_time(
     manager: CoreManager, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
