@@ -78,3 +78,4 @@ def test_the_slowest_decides() -> None:
     assert not figure.reached
     assert "cold twin median 0.70 s" in figure.value
     assert survival._soon("the API", "continue", [WELL], 0.6).reached
+    assert survival._soon("the API", "exact", [WELL, late], 0.6).reached
