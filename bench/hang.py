@@ -61,7 +61,7 @@ def _left_after(pair: Pair, freeze: Callable[[Pair, Host], float]) -> float:
 
         until(moved, f"{other.name} holds the address", LEFT_SECONDS)
     finally:
-        host.run(f"kill -CONT $({RUNNER}) || true")
+        host.run(f"{RUNNER} | xargs --no-run-if-empty kill -CONT")
         # what it remembers of its falls would keep it away longer each time
         host.run("systemctl restart heyken@health")
     seconds = float(taken[0]) - frozen

@@ -27,7 +27,7 @@ QUESTION = "Write three sentences about a river."
 ANSWERED_SECONDS = 120.0
 TAKEN = (
     "journalctl --unit heyken@core-manager --since @{:.3f} --output cat --no-pager"
-    " | grep --count vip_taken || true"
+    " | awk '/vip_taken/ {{ n++ }} END {{ print n + 0 }}'"
 )
 
 

@@ -64,7 +64,7 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         """End, and collect."""
         for name, core in self._cores.items():
-            core.run(f"kill {self._pids[name]} 2>/dev/null || true")
+            core.run(f"if kill -0 {self._pids[name]}; then kill {self._pids[name]}; fi")
             self.seen[name] = parse(core.run(f"cat {FILE} {FILE}.errors"))
 
 

@@ -22,9 +22,10 @@ def full(host: Host, unit: str, directory: str) -> Iterator[None]:
     options = f"size={SIZE_KIB}k,mode=0777"
     host.run(f"{inside} mount -t tmpfs -o {options} heyken-fault {directory}")
     try:
-        fill = f"dd if=/dev/zero of={directory}/full bs=4k status=none 2>/dev/null || true"
+        # writing ends with an error: that is what shows that it is full
+        fill = f"! dd if=/dev/zero of={directory}/full bs=4k status=none 2>/dev/null"
         host.run(f"{inside} sh -c '{fill}'")
         yield
     finally:
         if host.running():
-            host.run(f"test ! -e /proc/{pid} || {inside} umount --lazy {directory} || true")
+            host.run(f"if test -e /proc/{pid}; then {inside} umount --lazy {directory}; fi")

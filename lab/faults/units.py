@@ -72,7 +72,7 @@ def out_of_memory(host: Host, unit: str) -> Iterator[None]:
     try:
         arguments = [f"{group}/cgroup.procs", str(limit), str(4 * _ROOM_MIB), *victims]
         # what becomes of the hog itself does not matter
-        host.run(f"python3 -c '{_HOG}' {' '.join(arguments)} >/dev/null 2>&1 || true")
+        host.run(f"python3 -c '{_HOG}' {' '.join(arguments)} >/dev/null 2>&1; echo $?")
         yield
     finally:
         # the group goes when the unit ends, and comes without a limit

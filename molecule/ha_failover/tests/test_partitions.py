@@ -19,7 +19,8 @@ QUESTION = "Write three sentences about a river."
 APART_SECONDS, AFTER_SECONDS = 8.0, 3.0
 OWN_UNITS = ("gateway", "health", "core-manager", "assistant")
 ELECTIONS = (
-    "journalctl -u keepalived --since @{:.0f} -o cat | grep -c 'forcing new election' || true"
+    "journalctl -u keepalived --since @{:.0f} -o cat"
+    " | awk '/forcing new election/ {{ n++ }} END {{ print n + 0 }}'"
 )
 ELECTIONS_MAX = 50  # one for each advert that waited would be a hundred in each second
 PIDS = "systemctl show -P MainPID " + " ".join(f"heyken@{name}" for name in OWN_UNITS)
