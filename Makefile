@@ -13,10 +13,10 @@ $(if $(UNKNOWN),$(error ✗ $(UNKNOWN): not a setting of make here; there are $(
 $(foreach flag,FORCE JSON,$(if $(filter-out 0 1 no yes false true,$($(flag))),$(error ✗ $(flag)=$($(flag)): it is 1 or 0)))
 yes = $(filter 1 yes true,$(1))
 
-ENV ?= lab
-LAB ?= $(ENV)
-export HEYKEN_LAB = $(LAB)
-export HEYKEN_ENV = $(ENV)
+ENV := $(or $(ENV),$(HEYKEN_ENV),lab)
+LAB := $(or $(LAB),$(HEYKEN_LAB),$(ENV))
+export HEYKEN_ENV := $(ENV)
+export HEYKEN_LAB := $(LAB)
 ifdef SYSTEM_SUBNET
 export HEYKEN_SYSTEM_SUBNET = $(SYSTEM_SUBNET)
 endif
