@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-SETTINGS := LAB ENV SYSTEM_SUBNET SANDBOX_SUBNET CONFIRM JSON CORE FORCE KEEP
+SETTINGS := LAB ENV SYSTEM_SUBNET SANDBOX_SUBNET CONFIRM JSON CORE FORCE KEEP KIND SECONDS
 # HEYKEN_… of docs/reference/files.md go on to what reads them, which refuses what is mistyped.
 UNKNOWN := $(filter-out $(SETTINGS) HEYKEN_%,$(foreach given,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(given)))))
 $(if $(UNKNOWN),$(error ✗ $(UNKNOWN): not a setting of make here; there are $(SETTINGS)))
@@ -33,7 +33,7 @@ help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- use ---
-.PHONY: deploy status switch-core stop start destroy
+.PHONY: deploy status switch-core drill stop start destroy
 deploy: bootstrap ## Make the lab, or bring it up to date, and prove it with a question
 	@python -m tools deploy
 
@@ -42,6 +42,9 @@ status: bootstrap ## Show the truth: who is active, since when, why (JSON=1 for 
 
 switch-core: bootstrap ## Move to the other core (CORE=1 or CORE=2 to name it, FORCE=1)
 	@python -m tools.client switch $(CORE) $(if $(call yes,$(FORCE)),--force)
+
+drill: bootstrap ## Break one thing on purpose and measure (KIND=core, SECONDS=10); asks first
+	@python -m tools.client drill $(KIND) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(call yes,$(JSON)),--json)
 
 stop: bootstrap ## Stop the lab's hosts; everything is kept
 	@python -m tools stop

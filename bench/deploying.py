@@ -61,7 +61,7 @@ def _replace_passive(lab: Lab) -> float:
     )
     begun = time.monotonic()
     _make(lab, "deploy")
-    until(lambda: pair.status()["status"] == "online", "both cores healthy", 60)
+    until(lambda: pair.status()["whole"] is True, "both cores healthy", 60)
     return time.monotonic() - begun
 
 

@@ -78,7 +78,7 @@ class Pair:
 
     def wait_whole(self) -> None:
         """Wait until both cores are healthy."""
-        until(lambda: self.status()["status"] == "online", "both cores healthy", WHOLE_SECONDS)
+        until(lambda: self.status()["whole"] is True, "both cores healthy", WHOLE_SECONDS)
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float, *, every: float = 0.2) -> float:

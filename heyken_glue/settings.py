@@ -197,6 +197,14 @@ class Spool(Section):
     limit_mib: Positive = 64
 
 
+class Drills(Section):
+    """What drills may cost, and for how long one proves something."""
+
+    proof_days_max: Annotated[float, Field(gt=0, le=366, allow_inf_nan=False)] = 7.0
+    rto_seconds_max: Seconds = 5.0
+    history_max: Annotated[int, Field(ge=1, le=500)] = 100
+
+
 class Paths(Section):
     """Parents of each unit's runtime and state directory."""
 
@@ -219,6 +227,7 @@ class Settings(Section):
     etcd: Etcd | None = None
     rocketchat: RocketChat | None = None
     spool: Spool = Spool()
+    drills: Drills = Drills()
     paths: Paths = Paths()
 
     @model_validator(mode="after")

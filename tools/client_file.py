@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from lab.files import write_private
+from lab.settings import REPOSITORY
 
 PORT = 5000
 
 
 def write(
-    path: Path, *, name: str, state: Path, outputs: Mapping[str, Any], default: bool
+    path: Path,
+    *,
+    name: str,
+    state: Path,
+    inventory: Path,
+    outputs: Mapping[str, Any],
+    default: bool,
 ) -> dict[str, str]:
     """Write the client file, 0600, and return the addresses it names.
 
@@ -34,6 +41,11 @@ def write(
         "",
         "[cores]",
         *(f"{host} = {json.dumps(url)}" for host, url in cores.items()),
+        "",
+        "[origin]",
+        f"playbooks = {json.dumps(str(REPOSITORY / 'ansible' / 'playbooks'))}",
+        f"inventory = {json.dumps(str(inventory))}",
+        f"state_directory = {json.dumps(str(state))}",
     ]
     write_private(path, "\n".join(lines) + "\n")
     curl = [f'cacert = "{state / "ca.crt"}"', f'header = "Authorization: Bearer {token}"']

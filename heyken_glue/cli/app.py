@@ -24,6 +24,16 @@ Core = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help=mark("Switch even within the cool-down."))]
 Words = Annotated[list[str], typer.Argument(help=mark("The question; - reads standard input."))]
+Drill = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Argument(
+        metavar="core|hang|network|chat|disk|witness|history",
+        help=mark("What to break; history shows what came of earlier drills."),
+    ),
+]
+Seconds = Annotated[int, typer.Option("--seconds", help=mark("How long it stays broken."))]
+Yes = Annotated[bool, typer.Option("--yes", help=mark("Begin without asking."))]
+Listed = Annotated[bool, typer.Option("--list", help=mark("Say what each drill breaks."))]
 SettingsFile = Annotated[
     Optional[pathlib.Path],  # noqa: UP045
     typer.Argument(help=mark("The settings file; else this host's own.")),
@@ -99,6 +109,66 @@ def ask(
 
         question = command.read_question(words)
         return command.ask(console, client.load(os.environ), question)
+
+    raise typer.Exit(guarded(console, work))
+
+
+@app.command(help=mark("Break one thing on purpose, measure what people notice, mend it."))
+def drill(
+    context: typer.Context,
+    kind: Drill = None,
+    *,
+    seconds: Seconds = 10,
+    yes: Yes = False,
+    show: Listed = False,
+    as_json: AsJson = False,
+    language: Language = None,  # noqa: ARG001
+) -> None:
+    """Run a drill, or show the earlier ones."""
+    console = Console(context.obj, as_json)
+
+    def work() -> int:
+        from heyken_glue.cli import client  # noqa: PLC0415
+        from heyken_glue.cli import drill as command  # noqa: PLC0415
+
+        if show:
+            return command.listed(console)
+        if kind == command.HISTORY:
+            return command.history(console, client.load(os.environ))
+        wish = command.Wish.of(kind or "", seconds, yes=yes)
+        return command.drill(console, client.load(os.environ), wish)
+
+    raise typer.Exit(guarded(console, work))
+
+
+@app.command("drill-probe", hidden=True, help=mark("Measure for a drill's playbook."))
+def drill_probe(context: typer.Context, directory: pathlib.Path, drill_id: str) -> None:
+    """Measure."""
+    console = Console(context.obj, as_json=True)
+
+    def work() -> int:
+        from heyken_glue.cli import client  # noqa: PLC0415
+        from heyken_glue.cli import drill_probe as command  # noqa: PLC0415
+
+        return command.run(console, client.load(os.environ), directory, drill_id)
+
+    raise typer.Exit(guarded(console, work))
+
+
+@app.command(help=mark("Ask a question, and keep the answer as a proof that all is well."))
+def prove(
+    context: typer.Context,
+    words: Words,
+    as_json: AsJson = False,
+    language: Language = None,  # noqa: ARG001
+) -> None:
+    """Ask, and keep the proof."""
+    console = Console(context.obj, as_json)
+
+    def work() -> int:
+        from heyken_glue.cli import ask, client, drill  # noqa: PLC0415
+
+        return drill.prove(console, client.load(os.environ), ask.read_question(words))
 
     raise typer.Exit(guarded(console, work))
 

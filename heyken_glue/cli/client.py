@@ -22,10 +22,20 @@ SILENCE_SECONDS_MAX = 600
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a deployment was made from: what only the deploying machine has."""
+
+    playbooks: pathlib.Path
+    inventory: pathlib.Path
+    state_directory: pathlib.Path
+
+
+@dataclass(frozen=True)
 class ClientFile:
     """What the command line knows of a deployment; `cores` maps names to their own addresses.
 
     stream_silence_seconds: without a byte for so long, a stream is given up and resumed.
+    origin: None in a copy for other machines.
     """
 
     deployment: str
@@ -34,6 +44,7 @@ class ClientFile:
     token: str
     cores: Mapping[str, str]
     stream_silence_seconds: float = SILENCE_SECONDS
+    origin: Origin | None = None
 
 
 def load(environ: Mapping[str, str]) -> ClientFile:
@@ -76,7 +87,10 @@ def _parse(content: Mapping[str, Any], path: pathlib.Path) -> ClientFile:
     silence = content.get("stream_silence_seconds", SILENCE_SECONDS)
     if not isinstance(silence, int | float) or not 0 < silence <= SILENCE_SECONDS_MAX:
         wrong.append("stream_silence_seconds")
-    known = (*TEXT_KEYS, "cores", "stream_silence_seconds")
+    origin = _origin(content.get("origin"))
+    if "origin" in content and origin is None:
+        wrong.append("origin")
+    known = (*TEXT_KEYS, "cores", "stream_silence_seconds", "origin")
     wrong.extend(key for key in content if key not in known)
     urls = {"url": content.get("url"), **cores}
     wrong.extend(
@@ -93,8 +107,23 @@ def _parse(content: Mapping[str, Any], path: pathlib.Path) -> ClientFile:
               ca_file=ca_file)
         )  # fmt: skip
     return ClientFile(
-        content["deployment"], content["url"], ca_file, content["token"], cores, float(silence)
+        content["deployment"],
+        content["url"],
+        ca_file,
+        content["token"],
+        cores,
+        float(silence),
+        origin,
     )
+
+
+def _origin(content: object) -> Origin | None:
+    names = ("playbooks", "inventory", "state_directory")
+    if not isinstance(content, dict) or set(content) != set(names):
+        return None
+    if not all(isinstance(content[name], str) for name in names):
+        return None
+    return Origin(*(pathlib.Path(content[name]) for name in names))
 
 
 def _problem(what: Text) -> CliProblem:

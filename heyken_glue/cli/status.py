@@ -31,6 +31,8 @@ STATES = {
     "error": mark("error"),
     "unknown": mark("unknown"),
 }
+# what the other kinds of proof are called is what one types: heyken drill core
+PROOFS = {"deploy": mark("deploy")}
 COLOURS = {"online": "green", "healthy": "green", "degraded": "yellow", "unknown": "yellow"}
 
 
@@ -88,7 +90,24 @@ def _headlines(console: Console, body: Mapping[str, Any], *, now: float) -> list
         lines.append(_("Active: nobody holds the address {vip}", vip=body.get("vip", "?")))
     if _parity(body).get("percent") is not None:
         lines.append(_("The cores are {percent} % alike", percent=_parity(body)["percent"]))
+    lines += _proven(body)
     return lines
+
+
+def _proven(body: Mapping[str, Any]) -> list[Text | str]:
+    """Say what proved last that all is well, and how long ago."""
+    proof = body.get("proof") or {}
+    if not proof.get("passed") or proof.get("age_seconds") is None:
+        return []
+    remembered = _(" (from memory: the history cannot be read now)")
+    return [
+        _(
+            "Proven: by {kind}, {duration} ago{remembered}",
+            kind=Text(PROOFS.get(str(proof["kind"]), str(proof["kind"]))),
+            duration=duration(float(proof["age_seconds"])),
+            remembered=remembered if proof.get("remembered") else "",
+        )
+    ]
 
 
 def _rows(console: Console, body: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -130,6 +149,8 @@ def _remarks(door: Door, body: Mapping[str, Any]) -> list[Text | str]:
         remarks.append(
             _("The cores differ; while a deployment runs, one is ahead of the other for a moment.")
         )
+    if unproven := (body.get("proof") or {}).get("reason"):
+        remarks.append(_("Not proven: {reason}", reason=unproven))
     remarks += [f"{difference}." for difference in _parity(body).get("differences") or ()]
     chat = body.get("rocketchat") or {}
     if chat.get("part") and not body.get("rocketchat_connected"):

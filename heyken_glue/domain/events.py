@@ -25,6 +25,7 @@ class Kind(enum.StrEnum):
     VIP_TAKEN = "vip_taken"
     SWITCH_REQUESTED = "switch_requested"
     MESSAGE = "message"
+    DRILL = "drill"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -193,6 +193,75 @@ _TABLE: Mapping[str, Sentence] = {
         "it is not known which core holds the address",
         "nie wiadomo, który rdzeń ma adres",
     ),
+    "proof_none": Sentence(
+        "nothing has been proven yet: run `heyken drill core`, or `heyken prove`",
+        "nic jeszcze nie zostało dowiedzione: uruchom `heyken drill core` albo `heyken prove`",
+    ),
+    "proof_unread": Sentence(
+        "the history of drills cannot be read: two of core1, core2 and the witness have to agree",
+        "nie można odczytać historii prób: muszą się zgodzić dwa z trzech: core1, core2, świadek",
+    ),
+    "proof_old": Sentence(
+        "the newest proof is {days} days old, more than {most}: run `heyken drill core`",
+        "najnowszy dowód ma {days} dni, więcej niż {most}: uruchom `heyken drill core`",
+    ),
+    "proof_failed": Sentence(
+        "the drill {kind} failed: {why}", "próba {kind} się nie powiodła: {why}"
+    ),
+    "drill_not_whole": Sentence(
+        "the pair was not whole again in time", "para nie wróciła na czas do pełnej sprawności"
+    ),
+    "drill_too_long": Sentence(
+        "nothing was answered for {ms} ms, more than {most}",
+        "przez {ms} ms nie było odpowiedzi, dłużej niż {most}",
+    ),
+    "drill_lost": Sentence(
+        "{lost} characters were lost, {doubled} came twice, {answers} answers came to no end",
+        "zginęło znaków: {lost}, powtórzyło się: {doubled}, niedokończone odpowiedzi: {answers}",
+    ),
+    "drill_not_measured": Sentence(
+        "nobody was there to be answered, so nothing was measured",
+        "nikt o nic nie pytał, więc niczego nie zmierzono",
+    ),
+    "drill_begins": Sentence(
+        "A drill begins: for {seconds} s, {what}. Go on working and tell us what you notice.",
+        "Zaczyna się próba: przez {seconds} s {what}. Pracuj dalej i powiedz, co zauważysz.",
+    ),
+    "drill_passed": Sentence(
+        "The drill “{kind}” is over and passed: at most {ms} ms without an answer, nothing lost.",
+        "Próba „{kind}” zakończona pomyślnie: najdłużej {ms} ms bez odpowiedzi, nic nie zginęło.",
+    ),
+    "drill_failed": Sentence(
+        "The drill “{kind}” is over and failed: {why}.",
+        "Próba „{kind}” zakończona niepowodzeniem: {why}.",
+    ),
+    "drill_broken_off": Sentence(
+        "The drill “{kind}” was broken off: {why}.", "Próbę „{kind}” przerwano: {why}."
+    ),
+    "drill_running": Sentence(
+        "the drill “{kind}” is under way, asked for by {who}",
+        "trwa próba „{kind}”, o którą poprosił(a) {who}",
+    ),
+    "drill_unlocked": Sentence(
+        "the drills cannot be kept apart: two of core1, core2 and the witness have to agree",
+        "nie da się rozdzielić prób: muszą się zgodzić dwa z trzech: core1, core2, świadek",
+    ),
+    "drill_unknown": Sentence(
+        "there is no drill “{kind}”; there are {known}",
+        "nie ma próby „{kind}”; są {known}",
+    ),
+    "drill_not_running": Sentence(
+        "no drill with this id is under way", "nie trwa żadna próba o tym identyfikatorze"
+    ),
+    "drill_wrong": Sentence("the request is wrong: {error}", "żądanie jest błędne: {error}"),
+    "drill_what_core": Sentence("{core} is lost", "rdzeń {core} jest stracony"),
+    "drill_what_hang": Sentence("the model of {core} hangs", "model rdzenia {core} nie reaguje"),
+    "drill_what_network": Sentence(
+        "{core} is cut off from everybody", "rdzeń {core} jest odcięty od wszystkich"
+    ),
+    "drill_what_chat": Sentence("Rocket.Chat is stopped", "Rocket.Chat jest zatrzymany"),
+    "drill_what_disk": Sentence("the disk of {core} is full", "dysk rdzenia {core} jest pełny"),
+    "drill_what_witness": Sentence("the witness is stopped", "świadek jest zatrzymany"),
 }
 
 

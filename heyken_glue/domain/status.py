@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from heyken_glue.domain.parity import Parity
-from heyken_glue.domain.sentences import NOTHING, Sentence, say
+from heyken_glue.domain.sentences import NOTHING, Sentence, join, say
 from heyken_glue.domain.switching import Cause, Vrrp
 
 
@@ -61,6 +61,18 @@ class Effects:
     reason: Sentence = NOTHING
 
 
+class Proven(Protocol):
+    """What is known of how well the system survives a fault."""
+
+    def why_not(self) -> Sentence | None:
+        """Return why nothing is proven now, or None."""
+        ...
+
+    def to_body(self, language: str) -> dict[str, Any]:
+        """Return what `/status` says of it."""
+        ...
+
+
 @dataclass(frozen=True)
 class Pair:
     """Everything that `/status` is built from."""
@@ -77,6 +89,7 @@ class Pair:
     chat: Chat | None = None
     effects: Effects = Effects(None)
     parity: Parity | None = None
+    proof: Proven | None = None
 
 
 def active_core(cores: tuple[CoreView, ...]) -> int | None:
@@ -91,11 +104,12 @@ def overall(pair: Pair) -> str:
     healthy = {core.core_id for core in pair.cores if core.health is CoreHealth.HEALTHY}
     if active is None or active not in healthy:
         return "offline"
-    return "degraded" if problems(pair) else "online"
+    proven = pair.proof is None or pair.proof.why_not() is None
+    return "online" if proven and not problems(pair) else "degraded"
 
 
 def problems(pair: Pair) -> tuple[Sentence, ...]:
-    """Say of everything that is not well why."""
+    """Say of everything that is not well why; what was proven lately does not count."""
     found = [core.sentence for core in pair.cores if core.health is not CoreHealth.HEALTHY]
     if active_core(pair.cores) is None:
         found.append(say("nobody_known"))
@@ -108,6 +122,12 @@ def problems(pair: Pair) -> tuple[Sentence, ...]:
     return tuple(found)
 
 
+def why_not_whole(pair: Pair) -> Sentence | None:
+    """Return in one sentence what is not well now, or None if nothing is."""
+    found = problems(pair)
+    return join(list(found)) if found else None
+
+
 def status_body(pair: Pair, *, language: str) -> dict[str, Any]:
     """Return the JSON that `/status` answers."""
     active = active_core(pair.cores)
@@ -118,6 +138,7 @@ def status_body(pair: Pair, *, language: str) -> dict[str, Any]:
         reason = say("nobody_known")
     return {
         "status": overall(pair),
+        "whole": why_not_whole(pair) is None,
         "active_core": active,
         "rocketchat_connected": pair.chat is not None and pair.chat.connected,
         "rocketchat": {"part": pair.chat is not None, "reason": _chat_reason(pair, language)},
@@ -137,17 +158,19 @@ def status_body(pair: Pair, *, language: str) -> dict[str, Any]:
         "version": pair.version,
         "witness": {"reachable": pair.witness_reachable},
         "parity": pair.parity.to_body(language) if pair.parity is not None else None,
-        "cores": {
-            str(core.core_id): {
-                "name": core.name,
-                "status": core.health.value,
-                "last_check": core.last_check,
-                "sentence": core.sentence.in_language(language),
-                "vrrp": core.vrrp.value,
-            }
-            for core in pair.cores
-        },
+        "proof": pair.proof.to_body(language) if pair.proof is not None else None,
+        "cores": {str(core.core_id): _core_body(core, language) for core in pair.cores},
         "dropped_events": pair.dropped_events,
+    }
+
+
+def _core_body(core: CoreView, language: str) -> dict[str, Any]:
+    return {
+        "name": core.name,
+        "status": core.health.value,
+        "last_check": core.last_check,
+        "sentence": core.sentence.in_language(language),
+        "vrrp": core.vrrp.value,
     }
 
 

@@ -1,4 +1,4 @@
-"""What the operator's tools call: status, the planned switch, sending to a room."""
+"""What the operator's tools call: status, the planned switch, sending to a room, drills."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from heyken_glue.texts import text as _
 SWITCH_TIMEOUT_SECONDS = 20.0
 STATUS_TIMEOUT_SECONDS = 3.0
 SEND_TIMEOUT_SECONDS = 20.0
+DRILL_TIMEOUT_SECONDS = 25.0
 KEY_HEADER = "Idempotency-Key"
 
 
 @dataclass(frozen=True)
 class ControlDoor:
-    """The routes /status, /switch_core and /send."""
+    """The routes /status, /switch_core, /send and /drills."""
 
     doorkeeper: Doorkeeper
     bodies: BodyReader
@@ -35,6 +36,8 @@ class ControlDoor:
             web.get("/status", self.status),
             web.post("/switch_core", self.switch_core),
             web.post("/send", self.send),
+            web.get("/drills", self.read_drills),
+            web.post("/drills", self.write_drills),
         ]
 
     async def status(self, request: web.Request) -> web.StreamResponse:
@@ -93,4 +96,26 @@ class ControlDoor:
             },
             headers={"Accept-Language": language_of(request)},
             timeout_seconds=SEND_TIMEOUT_SECONDS,
+        )
+
+    async def read_drills(self, request: web.Request) -> web.StreamResponse:
+        """Tell which drills there were, and whether one may begin."""
+        self.doorkeeper.admit(request, "status")
+        return await self.core_manager.pass_on(
+            "GET",
+            "/drills",
+            headers={"Accept-Language": language_of(request)},
+            timeout_seconds=STATUS_TIMEOUT_SECONDS,
+        )
+
+    async def write_drills(self, request: web.Request) -> web.StreamResponse:
+        """Begin or end a drill; whoever may move the VIP may do that."""
+        caller = self.doorkeeper.admit(request, "switch")
+        body = await self.bodies.read_object(request)
+        return await self.core_manager.pass_on(
+            "POST",
+            "/drills",
+            body={**body, "requested_by": caller.name},
+            headers={"Accept-Language": language_of(request)},
+            timeout_seconds=DRILL_TIMEOUT_SECONDS,
         )

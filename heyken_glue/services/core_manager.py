@@ -20,6 +20,7 @@ from heyken_glue.runtime.clock import Clock
 from heyken_glue.runtime.daemon import Daemon
 from heyken_glue.runtime.spool import Spool
 from heyken_glue.services.core_manager_chat import ChatLink
+from heyken_glue.services.core_manager_drills import DrillBook, ProofKeeper
 from heyken_glue.services.core_manager_figures import CoreManagerFigures
 from heyken_glue.services.core_manager_lease import LeaseKeeper, LeaseStore
 from heyken_glue.services.core_manager_role import UNIT, HolderRecords, RoleKeeper
@@ -50,6 +51,7 @@ class CoreManager:
     spool: Spool
     daemon: Daemon
     changed: asyncio.Event
+    drills: DrillBook
 
     async def follow_keepalived(self) -> None:
         """Read the FIFO for ever."""
@@ -86,6 +88,8 @@ class CoreManager:
         table.get(exposition.PATH)(exposition.handler(figures))
         table.post("/switch_core")(self._switch)
         table.post("/send")(self._send)
+        table.get("/drills")(self._read_drills)
+        table.post("/drills")(self._write_drills)
         return table
 
     async def _status(self, request: web.Request) -> web.Response:
@@ -136,6 +140,15 @@ class CoreManager:
         answer = await self.chat.send(wish, language=self._language(request))
         return web.json_response(dict(answer.body), status=answer.status)
 
+    async def _read_drills(self, request: web.Request) -> web.Response:
+        answer = await self.drills.read(self._language(request))
+        return web.json_response(dict(answer.body), status=answer.status)
+
+    async def _write_drills(self, request: web.Request) -> web.Response:
+        wish = await http.read_json(request)
+        answer = await self.drills.write(wish, language=self._language(request))
+        return web.json_response(dict(answer.body), status=answer.status)
+
     def _language(self, request: web.Request) -> str:
         """Take what the gateway negotiated with the client."""
         asked = request.headers.get("Accept-Language", "")
@@ -160,6 +173,7 @@ async def run(settings: Settings, daemon: Daemon) -> None:
         etcd = EtcdClient(session, endpoints, timeout_seconds=_ETCD_SECONDS)
         manager = build(settings, daemon, door=door, etcd=etcd)
         stack.callback(manager.spool.close)
+        stack.push_async_callback(manager.drills.close)
         stack.push_async_callback(manager.lease.close)
         stack.push_async_callback(manager.keeper.close)
         socket_path = settings.paths.runtime_directory / UNIT / "http.sock"
@@ -198,11 +212,12 @@ def build(settings: Settings, daemon: Daemon, *, door: PeerDoor, etcd: EtcdClien
         spool=spool,
         clock=clock,
         chat=chat,
+        proofs=(proofs := ProofKeeper(settings, etcd, clock)),
     )
+    book = DrillBook(settings, proofs, observer.observe, chat=chat, spool=spool, clock=clock)
     switcher = switcher_of(settings, keeper, door, clock)
-    return CoreManager(
-        settings, core_id, keeper, lease, observer, switcher, chat, reader, spool, daemon, changed
-    )
+    parts = (keeper, lease, observer, switcher, chat, reader, spool, daemon, changed, book)
+    return CoreManager(settings, core_id, *parts)
 
 
 def lease_of(

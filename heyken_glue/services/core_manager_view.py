@@ -23,6 +23,7 @@ from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.runtime.spool import Spool, replace_file
 from heyken_glue.services.core_manager_chat import ASSISTANT_SILENT, ChatLink
+from heyken_glue.services.core_manager_drills import ProofKeeper
 from heyken_glue.services.core_manager_lease import LeaseKeeper
 from heyken_glue.services.core_manager_role import HolderRecords, RoleKeeper
 from heyken_glue.services.peers import PeerDoor
@@ -92,8 +93,9 @@ class Observer:
         spool: Spool,
         clock: Clock,
         chat: ChatLink,
+        proofs: ProofKeeper,
     ) -> None:
-        self._chat, self._lease = chat, lease
+        self._chat, self._lease, self._proofs = chat, lease, proofs
         self._settings, self._core_id, self._keeper = settings, core_id, keeper
         self._door, self._records, self._etcd = door, records, etcd
         self._spool, self._clock = spool, clock
@@ -109,9 +111,9 @@ class Observer:
 
     async def observe(self) -> Pair:
         """Return the pair as it is now; takes as long as the slowest answer, bounded."""
-        (own, peer, peer_role), (recorded, effects), witness, chat = await asyncio.gather(
+        (own, peer, peer_role), (recorded, effects, proof), witness, chat = await asyncio.gather(
             asyncio.gather(self._own_verdict(), self._door.verdict(), self._door.role()),
-            asyncio.gather(self._recorded(), self._effects()),
+            asyncio.gather(self._recorded(), self._effects(), self._proofs.look()),
             self._witness_reachable(),
             self._chat.look(),
         )
@@ -136,6 +138,7 @@ class Observer:
             chat=self._connected.or_new(None if chat == ASSISTANT_SILENT else chat) or chat,
             effects=effects,
             parity=self.parity,
+            proof=proof,
         )
 
     def _core(self, core_id: int, name: str, answer: VerdictAnswer | None, vrrp: Vrrp) -> CoreView:

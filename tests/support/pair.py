@@ -31,7 +31,7 @@ class Pair:
     def __init__(self) -> None:
         lab = settings.load()
         assert lab.name != "lab", "these tests break things: they never touch the default lab"
-        self._client_file = lab.client_file
+        self.client_file = lab.client_file
         client = tomllib.loads(lab.client_file.read_text())
         self.url: str = client["url"]
         self.core_urls: dict[str, str] = client["cores"]
@@ -82,7 +82,7 @@ class Pair:
         """Ask as a person does who types `heyken ask`."""
         return subprocess.Popen(  # noqa: S603 - the question is the test's own
             [sys.executable, "-m", "heyken_glue", "ask", question],
-            env={**os.environ, "HEYKEN_CLIENT_FILE": str(self._client_file)},
+            env={**os.environ, "HEYKEN_CLIENT_FILE": str(self.client_file)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,6 +97,11 @@ class Pair:
         """Ask the assistant to post something; return the answer, whatever it is."""
         headers = {**self._headers, "Idempotency-Key": key}
         return self._call(requests.post, "/send", json=wish, headers=headers)
+
+    def end_drill(self, drill_id: str) -> None:
+        """Give back the lock of a drill that was broken off."""
+        body = {"step": "end", "id": drill_id, "error": "the test ended its conductor"}
+        self._json(requests.post, "/drills", json=body)
 
     def _call(self, method: Method, path: str, **more: Any) -> requests.Response:
         own: dict[str, Any] = {"headers": self._headers, "verify": self._ca_file}
@@ -126,11 +131,11 @@ def wait_for(what: str, condition: Callable[[], Any], *, seconds: float = WAIT_S
 
 def healthy(pair: Pair) -> None:
     """Wait until the status says that nothing is wrong and one core holds the address."""
-    wait_for("the pair is whole", lambda: _online(pair))
+    wait_for("the pair is whole", lambda: _whole(pair))
     wait_for("one core holds the address", lambda: len(pair.holders()) == 1)
 
 
-def _online(pair: Pair) -> bool:
+def _whole(pair: Pair) -> bool:
     status = pair.status()
-    assert status["status"] == "online", status  # what is not well is seen last
+    assert status["whole"] is True, status  # what is not well is seen last
     return True

@@ -82,6 +82,21 @@ class EtcdClient:
         )
         return Written(_revision(answer), was_new=answer.get("succeeded") is True)
 
+    async def put_if(self, key: str, value: bytes, *, since: int) -> bool:
+        """Write a key that was written last at the revision `since` (0: that does not exist).
+
+        True if it was written. An answer that got lost may have been a success.
+        """
+        name = _encode(key.encode())
+        answer = await self._call(
+            "/v3/kv/txn",
+            {
+                "compare": [{"key": name, "target": "MOD", "modRevision": str(since)}],
+                "success": [{"requestPut": {"key": name, "value": _encode(value)}}],
+            },
+        )
+        return answer.get("succeeded") is True
+
     async def get_together(self, *keys: str) -> tuple[Stored | None, ...]:
         """Return the values of several keys at one and the same revision."""
         reads = [{"requestRange": {"key": _encode(key.encode())}} for key in keys]

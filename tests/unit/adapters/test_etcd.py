@@ -53,11 +53,15 @@ class Member:
     async def txn(self, request: web.Request) -> web.Response:
         body = await request.json()
         (compare,) = body["compare"]
-        assert (compare["target"], compare["createRevision"]) == ("CREATE", "0")
-        is_new = compare["key"] not in self.store
-        self._write(body["success" if is_new else "failure"][0]["requestPut"])
+        if compare["target"] == "MOD":
+            holds = compare["modRevision"] == str(self.store.get(compare["key"], ("", 0))[1])
+        else:
+            assert (compare["target"], compare["createRevision"]) == ("CREATE", "0")
+            holds = compare["key"] not in self.store
+        for step in body.get("success" if holds else "failure", ()):
+            self._write(step["requestPut"])
         answer: dict[str, Any] = {"header": self._header()}
-        if is_new:  # false values are left out, as etcd does
+        if holds:  # false values are left out, as etcd does
             answer["succeeded"] = True
         return web.json_response(answer)
 
@@ -92,6 +96,17 @@ async def url(member: Member) -> AsyncIterator[str]:
 async def etcd(url: str) -> AsyncIterator[EtcdClient]:
     async with http.session(total_seconds=5) as session:
         yield EtcdClient(session, [f"http://127.0.0.1:{unused_port()}", url])
+
+
+async def test_a_key_is_written_only_if_nobody_else_has(member: Member, url: str) -> None:
+    async with http.session(total_seconds=2) as session:
+        etcd = EtcdClient(session, [url])
+        assert await etcd.put_if("/k", b"one", since=0)
+        assert not await etcd.put_if("/k", b"two", since=0)
+        stored = await etcd.get("/k")
+        assert stored is not None
+        assert await etcd.put_if("/k", b"three", since=stored.revision)
+    assert member.value("/k") == b"three"
 
 
 async def test_a_missing_key_is_none(etcd: EtcdClient) -> None:

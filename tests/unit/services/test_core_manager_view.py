@@ -69,6 +69,7 @@ async def observer(
         built = core_manager.build(core, daemon, door=door, etcd=etcd)
         stack.callback(built.spool.close)
         built.observer._witness.or_new(True)
+        assert (await built.drills.write({"step": "proof"}, language="en")).status == 200
         yield built.observer
 
 
