@@ -149,8 +149,10 @@ async def test_what_health_heard_last_counts_and_not_what_we_heard_before(
 
 
 async def test_a_peer_that_was_never_heard_by_us_is_not_made_up(
-    observer: Observer, peer: FakePeer, own: Own
+    observer: Observer, peer: FakePeer, own: Own, clock: HeldClock
 ) -> None:
+    observer._peer = core_manager_view.PeerMemory(clock)
+    observer._heard.clear()
     peer.verdict, own.verdict = None, verdict_body(1, **_heard(0.1))
     assert (await _status(observer))["cores"]["2"]["status"] == "unknown"
 
