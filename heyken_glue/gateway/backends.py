@@ -2,7 +2,8 @@
 
 A question goes on to the next back end only while no piece of text came: what a client has read is
 never taken back. A core whose health unit says that it cannot answer is not asked at all, and left
-at once when it says so while we wait for the first piece: that is how a hung model is found.
+at once when it says so while we wait for a piece: that is how a hung model is found. Whoever has a
+part of the answer by then asks for the rest of it.
 """
 
 from __future__ import annotations
@@ -168,13 +169,13 @@ class _Attempt:
         source = cast("AsyncGenerator[str]", self._back_end.model.stream(turns))
         try:
             async with contextlib.aclosing(source):
-                piece = await self._first(source)
+                piece = await self._listening(_first_text(source))
                 if circuit.state is CircuitState.HALF_OPEN:
                     circuit.succeeded()  # the others need not wait for the end of the trial
                 while piece is not None:
                     self._note(piece)
                     yield piece
-                    piece = await anext(source, None)
+                    piece = await self._listening(anext(source, None))
             outcome = "ok"
             circuit.succeeded()
         except errors.HeykenError as error:
@@ -185,9 +186,9 @@ class _Attempt:
             circuit.abandoned()
             self._close(outcome)
 
-    async def _first(self, source: AsyncGenerator[str]) -> str | None:
-        """Wait for the first piece that holds text, and listen to health meanwhile."""
-        waiting = asyncio.ensure_future(_first_text(source))
+    async def _listening(self, coming: Awaitable[str | None]) -> str | None:
+        """Wait for a piece, and listen to health meanwhile."""
+        waiting = asyncio.ensure_future(coming)
         try:
             while not (await asyncio.wait({waiting}, timeout=self._watch_seconds))[0]:
                 why = await self._back_end.why_not()

@@ -89,7 +89,7 @@ class ChatPage:
         """Return the texts of all messages, from the top."""
         return await self.panel(thread=thread).locator("li.message .body").all_inner_texts()
 
-    async def act(self, message: Locator, name: str) -> None:
+    async def act(self, message: Locator, name: str | re.Pattern[str]) -> None:
         """Press one of the buttons that a message shows under the pointer."""
         await message.hover()
         await message.get_by_role("button", name=name, exact=True).click()

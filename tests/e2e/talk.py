@@ -13,6 +13,7 @@ from tests.e2e.chat_page import ChatPage
 
 FIRST_WORDS_MS = 60_000
 WHOLE_ANSWER_MS = 300_000
+THREAD = re.compile("^(Reply in a thread|Odpowiedz w wątku)$")
 UNFINISHED = re.compile(rf"{CURSOR}\s*$")
 # Remembers every text that an element of the thread shows, however short the time; "" if it goes.
 WATCH = """id => {
@@ -93,7 +94,7 @@ async def ask(tab: ChatPage, text: str, *, thread: bool = False) -> Answer:
     await expect(question).not_to_have_class(re.compile("waiting"))
     question_id = str(await question.get_attribute("data-id"))
     if not thread:
-        await tab.act(tab.item(question_id), "Reply in a thread")
+        await tab.act(tab.item(question_id), THREAD)
         await expect(tab.item(question_id, thread=True)).to_have_count(1)
     await tab.page.evaluate(WATCH, reply_id(question_id))
     return Answer(tab, question_id)

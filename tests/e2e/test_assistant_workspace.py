@@ -132,7 +132,7 @@ def test_a_revoked_token_is_named_and_replaced_by_the_next_run(
     bot = str(lab_chat.admin.get("users.info", username=BOT)["user"]["_id"])
     for active in (False, True):  # who is let in again has lost all tokens
         lab_chat.admin.post("users.setActiveStatus", userId=bot, activeStatus=active)
+    asked = lab_room.ask()  # who has nothing to say does not notice that nobody lets it speak
     wait_for("the status names it", lambda: pair.status()["rocketchat"]["reason"])
-    asked = lab_room.ask()
     operator.run("site.yml", "rocketchat_workspace,glue")
     assert lab_room.answer(asked)

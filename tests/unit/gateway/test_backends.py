@@ -118,6 +118,18 @@ async def test_a_model_that_hangs_is_left_as_soon_as_health_says_so() -> None:
     assert stand.models["local"].closed.is_set(), "its work is stopped"
 
 
+async def test_a_model_that_hangs_in_the_middle_is_left_too_so_that_the_rest_is_asked_for() -> None:
+    stand = Stand(("some of it", asyncio.Event(), "late"))
+    pieces = stand.back_ends.stream(TURNS)
+    assert await anext(pieces) == "some of it"
+    rest = asyncio.ensure_future(anext(pieces))
+    stand.objections["local"] = "it makes no progress"
+    with pytest.raises(errors.TransientError, match="it makes no progress"):
+        await asyncio.wait_for(rest, PATIENCE_SECONDS)
+    assert stand.models["local"].closed.is_set(), "its work is stopped"
+    assert stand.asked == (1, 0), "what was read is never taken back"
+
+
 async def test_a_circuit_opens_after_failures_in_a_row_and_tries_once_after_the_pause() -> None:
     stand = Stand((AWAY,))
     for _ in range(4):
