@@ -22,7 +22,7 @@ from heyken_glue.gateway.copies import Copies, Pace
 from heyken_glue.gateway.handover import PeerAnswers
 from heyken_glue.runtime import http
 from tests.support.authority import Authority, Identity
-from tests.support.doors import TOKENS, House, Plan, open_house
+from tests.support.doors import TOKENS, USUAL_QUEUE, House, Plan, open_house
 from tests.support.stores import RedisServer, redis_server
 
 CORES = (1, 2)
@@ -229,6 +229,9 @@ async def twins(
                 resume=resume,
                 model_id=models[core - 1],
                 store=StoreLimits(answers_max, keep_seconds=600),
+                queue=dataclasses.replace(
+                    USUAL_QUEUE, at_once=answers_max, at_once_per_owner=answers_max
+                ),
             )
             model = CountingModel(core, pieces)
             house = await stack.enter_async_context(open_house(authority, model, plan))
