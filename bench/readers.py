@@ -13,12 +13,13 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from bench.chat import CURSOR
 from bench.pair import Pair
 from heyken_glue.cli import client
+from heyken_glue.domain import delivered
 from lab.chat import BOT, Person
 from lab.problem import Problem
 
@@ -84,35 +85,37 @@ class Program:
 
     def read(self, question: str, listener: Listener) -> str:
         """Return all texts of the stream, each event once and in order."""
-        text, last, ended = "", "", False
+        pieces: list[str] = []
+        last, ended = "", False
         until = time.monotonic() + PATIENCE_SECONDS
         while not ended:
             if time.monotonic() > until:
                 raise Problem("no end of the answer", why=f"the last id is {last}", todo="status")
             try:
-                for id_, name, data in self._asked(question, last):
+                for id_, name, data in self._asked(question, last, pieces):
                     if id_:
                         _demand_next(last, id_)
                         last = id_
-                    text += data["text"] if name == "token" else ""
+                    pieces += [data["text"]] if name == "token" else []
                     if name == "error":
                         raise Problem("the answer failed", why=data["error"], todo="make status")
                     ended = name == "done"
-                    listener(text)
+                    listener("".join(pieces))
             except (OSError, http.client.HTTPException):
                 time.sleep(AGAIN_SECONDS)
-        return text
+        return "".join(pieces)
 
     def stored(self, answer_id: str) -> str:
         """Return the text that the deployment keeps."""
         events = self._events("GET", f"{CHAT}/{answer_id}/events", {})
         return "".join(data["text"] for _, name, data in events if name == "token")
 
-    def _asked(self, question: str, last: str) -> Iterator[Event]:
-        """Ask, or go on after the event `last`."""
+    def _asked(self, question: str, last: str, pieces: Sequence[str]) -> Iterator[Event]:
+        """Ask, or go on after the event `last` and the pieces that came."""
         if last:
             path = f"{CHAT}/{last.rpartition(':')[0]}/events"
-            return self._events("GET", path, {"Last-Event-ID": last})
+            headers = {"Last-Event-ID": last, delivered.HEADER: delivered.encoded(pieces)}
+            return self._events("GET", path, {name: told for name, told in headers.items() if told})
         content = json.dumps({"message": question})
         return self._events("POST", CHAT, {"Content-Type": "application/json"}, content)
 

@@ -18,6 +18,7 @@ from heyken_glue.cli.api import (
 )
 from heyken_glue.cli.client import ClientFile
 from heyken_glue.cli.output import EXIT_OK, EXIT_REFUSED, EXIT_USAGE, CliProblem, Console
+from heyken_glue.domain import delivered
 from heyken_glue.texts import text as _
 
 CHAT = "/api/v1/chat"
@@ -130,6 +131,9 @@ class Asking:
     async def _resume(self, door: Door) -> None:
         path = f"{CHAT}/{self._start['id']}/events"
         headers = {"Last-Event-ID": self._last_id}
+        # the core that goes on may know fewer tokens than we have
+        if told := delivered.encoded(self._pieces):
+            headers[delivered.HEADER] = told
         async with self._api.stream(door, "GET", path, headers=headers) as events:
             await self._follow(events)
 

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from heyken_glue.domain import delivered
 from heyken_glue.domain.copies import answer_id
+from heyken_glue.domain.delivered import Delivered
 from heyken_glue.gateway.answers import Answer, AnswerStore, Asker, TooManyAnswersError
 from heyken_glue.gateway.auth import Doorkeeper
 from heyken_glue.gateway.bodies import BodyReader, flag_of
@@ -19,6 +21,7 @@ from heyken_glue.gateway.middleware import language_of, speak
 from heyken_glue.gateway.problems import Problem
 from heyken_glue.gateway.streams import (
     StreamTimes,
+    event_number,
     follow,
     refuse_if_failed_early,
     resume_point,
@@ -110,7 +113,8 @@ class ChatDoor:
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Go on with the stream of an answer after the event named by Last-Event-ID."""
         caller = self.doorkeeper.admit(request, SCOPE)
-        found = self.inflight.find(request.match_info["answer_id"], caller.sha256)
+        id_ = request.match_info["answer_id"]
+        found = self.inflight.find(id_, caller.sha256, _delivered_of(request, id_))
         answer = await self._within_limits(found)
         if answer is None:
             raise Problem(404, "answer_unknown", self._unknown())
@@ -174,3 +178,20 @@ def _key_of(request: web.Request, body: Mapping[str, Any]) -> str | None:
         return key
     text = _("“Idempotency-Key” has to be 1 to 128 visible ASCII characters, without spaces.")
     raise Problem(400, "bad_key", text)
+
+
+def _delivered_of(request: web.Request, id_: str) -> Delivered | None:
+    """Return what the reader says that it has of the answer."""
+    value = request.headers.get(delivered.HEADER)
+    if value is None:
+        return None
+    try:
+        texts = delivered.decoded(value)
+    except ValueError:
+        text = _(
+            "“Heyken-Delivered” has to be a JSON list of texts in UTF-8, encoded as base64url. "
+            "Correct it, or leave it out."
+        )
+        raise Problem(400, "bad_delivered", text) from None
+    number = event_number(request.headers.get("Last-Event-ID", ""), id_)
+    return None if number is None else Delivered(number, texts)

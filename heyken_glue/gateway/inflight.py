@@ -19,6 +19,7 @@ from heyken_glue.domain.copies import (
     answer_id,
     digest_of,
 )
+from heyken_glue.domain.delivered import Delivered
 from heyken_glue.domain.messages import State
 from heyken_glue.domain.turns import Turn
 from heyken_glue.gateway.admission import Admission
@@ -27,7 +28,7 @@ from heyken_glue.gateway.copies import Copies
 from heyken_glue.gateway.handover import Following, PeerAnswers, PeerEvent
 from heyken_glue.gateway.problems import Failure, Problem
 from heyken_glue.gateway.producer import Kitchen
-from heyken_glue.gateway.search import Search
+from heyken_glue.gateway.search import Found, Search
 from heyken_glue.gateway.streams import whole
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
@@ -101,11 +102,14 @@ class InFlight:
             self.store.drop(answer)
             return self.begin(turns, asker, id_=id_, generation=answer.generation + 1)
 
-    async def find(self, id_: str, owner: str) -> Answer | None:
-        """Return an answer of `owner`, or None; Problem 503 if nobody can tell."""
+    async def find(self, id_: str, owner: str, delivered: Delivered | None = None) -> Answer | None:
+        """Return an answer of `owner`, or None; Problem 503 if nobody can tell.
+
+        delivered: what a reader has of it; if it has to go on here, it goes on behind that.
+        """
         async with self._lock(id_):
             try:
-                return await self._find(id_, owner)
+                return await self._find(id_, owner, delivered)
             except errors.TransientError:
                 headers = {"Retry-After": "1"}
                 raise Problem(503, "copies_unreadable", UNREADABLE, headers=headers) from None
@@ -132,7 +136,9 @@ class InFlight:
     def _lock(self, id_: str) -> asyncio.Lock:
         return self._locks.setdefault(id_, asyncio.Lock())
 
-    async def _find(self, id_: str, owner: str) -> Answer | None:
+    async def _find(
+        self, id_: str, owner: str, delivered: Delivered | None = None
+    ) -> Answer | None:
         answer = self.store.find(id_, owner=owner)
         if answer is not None:
             own = await self.copies.read_own(id_)
@@ -142,14 +148,15 @@ class InFlight:
             log.warning("answer_superseded", id=id_, generation=own.run.name.generation)
             self.store.drop(answer)
         found = await self._search.find(id_, owner)
-        return None if found is None else await self._restore(id_, found.copy, found.following)
+        return None if found is None else await self._restore(id_, found, delivered)
 
-    async def _restore(self, id_: str, copy: Copy, following: Following | None) -> Answer:
+    async def _restore(self, id_: str, found: Found, delivered: Delivered | None) -> Answer:
+        copy, following = found.copy, found.following
         question = copy.question
         asker = Asker(question.asker, question.owner, question.language)
         is_over = copy.run.is_over
         own = following is None and not is_over
-        producer = self._taking_over(copy, following)
+        producer = self._taking_over(found, delivered)
         answer = self.store.start(producer, asker, answer_id=id_, own=own)
         answer.question_digest = question.digest
         answer.generation = copy.run.name.generation
@@ -166,7 +173,7 @@ class InFlight:
         )
         return answer
 
-    def _taking_over(self, copy: Copy, following: Following | None) -> Producer:
+    def _taking_over(self, found: Found, delivered: Delivered | None) -> Producer:
         """Return what follows the other core as long as it makes the answer, and then goes on.
 
         What is over is only played back.
@@ -174,13 +181,13 @@ class InFlight:
 
         async def produce(answer: Answer) -> None:
             answer.move(State.ANSWERING)
-            latest = copy
-            if following is not None:
-                if await _relay(answer, following):
+            latest = found.copy
+            if found.following is not None:
+                if await _relay(answer, found.following):
                     return
-                latest = await self._search.latest(answer.id, copy)
+                latest = await self._search.latest(answer.id, latest)
             if not latest.run.is_over:
-                await self._adopt(answer, latest)
+                await self._adopt(answer, latest, delivered)
                 return
             self._replay(answer, latest)
             if latest.run.state is RunState.ANSWERED:
@@ -190,16 +197,23 @@ class InFlight:
 
         return produce
 
-    async def _adopt(self, answer: Answer, copy: Copy) -> None:
+    async def _adopt(self, answer: Answer, copy: Copy, delivered: Delivered | None) -> None:
         question = copy.question
         exact = self.kitchen.resume is Resume.EXACT and question.model == self.model_id
+        known = (*answer.texts, *copy.run.texts[answer.tokens :])
+        # copying holds up no token, so a reader may have some that no store has
+        ahead = delivered.beyond(known) if delivered is not None and not exact else ()
         if not answer.resumed:  # without any text of it the question is asked once more
-            continues = not exact and (answer.texts or copy.run.texts)
+            continues = not exact and (known or ahead)
             answer.resumed = Resumed.CONTINUED if continues else Resumed.REGENERATED
         answer.relayed = False
         self._replay(answer, copy)
+        for text in ahead:
+            answer.append_token(text)
         self._own(answer, question, copy.run.name.generation + 1)
-        log.info("answer_adopted", id=answer.id, tokens=answer.tokens, exact=exact)
+        log.info(
+            "answer_adopted", id=answer.id, tokens=answer.tokens, ahead=len(ahead), exact=exact
+        )
         with self.admission.turn_kept(question.owner):
             await self.kitchen.cook(answer, question.turns, self.copies.accepted, exact=exact)
 

@@ -107,14 +107,20 @@ def resume_point(last_event_id: str | None, answer: Answer) -> int:
     """Return the number of the first event to send after `last_event_id` (`<answer id>:<n>`)."""
     if last_event_id is None:
         return 0
-    answer_id, _colon, number = last_event_id.rpartition(":")
-    valid = answer_id == answer.id and number.isascii() and number.isdigit() and len(number) <= 9  # noqa: PLR2004
+    number = event_number(last_event_id, answer.id)
     known = len(answer.events) + (AHEAD_MAX if answer.catching_up else 0)
-    if not valid or int(number) >= known:
+    if number is None or number >= known:
         raise Problem(
             400,
             "bad_resume_point",
             _("“Last-Event-ID” does not name an event of this answer. Send the id of the last "
               "event you received, or leave the header out to get all of them."),
         )  # fmt: skip
-    return int(number) + 1
+    return number + 1
+
+
+def event_number(event_id: str, answer_id: str) -> int | None:
+    """Return the number in an event's id; None if it is no id of an event of that answer."""
+    id_, _colon, number = event_id.rpartition(":")
+    valid = id_ == answer_id and number.isascii() and number.isdigit() and len(number) <= 9  # noqa: PLR2004
+    return int(number) if valid else None

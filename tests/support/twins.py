@@ -85,7 +85,8 @@ class CountingModel:
     """Counts: every piece is a number, so a repeated or a lost one shows.
 
     As a real model does, it goes on behind an open last message. From piece number `wavering` on
-    it says something else when it begins from the question.
+    it says something else when it begins from the question. With `instead` it says that whenever it
+    goes on, as a model may that has nothing but the text.
     """
 
     name = "counting"
@@ -94,6 +95,7 @@ class CountingModel:
         self.core, self.pieces, self._pause = core, tuple(pieces), pause_seconds
         self.asked: list[tuple[Turn, ...]] = []
         self.wavering: int | None = None
+        self.instead: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -104,6 +106,10 @@ class CountingModel:
         """Say the pieces, from where the last message ends if it is an answer."""
         self.asked.append(tuple(turns))
         skipped, so_far = "", turns[-1].content if turns[-1].role is Role.ASSISTANT else ""
+        if so_far and self.instead:
+            for piece in self.instead:
+                yield piece
+            return
         said = 0
         for piece in self.pieces:
             if len(skipped) < len(so_far):

@@ -34,10 +34,14 @@ async def begin(client: Any, count: int) -> list[SseEvent]:
     return events
 
 
-async def resume(client: Any, events: list[SseEvent], *, ahead: int = 0) -> list[SseEvent]:
+async def resume(
+    client: Any, events: list[SseEvent], *, ahead: int = 0, delivered: str = ""
+) -> list[SseEvent]:
     """Come back for the rest; with the events that came before."""
     id_, number = events[-1].id.split(":")
     headers = {"Last-Event-ID": f"{id_}:{int(number) + ahead}"}
+    if delivered:
+        headers["Heyken-Delivered"] = delivered
     async with client.get(f"{CHAT}/{id_}/events", headers=headers) as response:
         assert response.status == 200, await response.text()
         return [event async for event in sse_events(response) if event.name != ":"]
