@@ -127,7 +127,7 @@ async def test_after_a_silence_it_asks_and_any_sign_is_enough(server: Server, si
 
     server.scenes = [scene]
     # the limit on whole requests does not end a connection that lives
-    async with listening(server, timing=Timing(silence=0.1), total_seconds=0.2) as listener:
+    async with listening(server, timing=Timing(silence=0.4), total_seconds=0.8) as listener:
         assert ids(await listener.some(2))[1:] == ["m1"]
 
 
