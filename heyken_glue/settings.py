@@ -94,7 +94,7 @@ class Gateway(Section):
     message_bytes_max: Positive = 65536
     conversation_bytes_max: Positive = 6000
     concurrent_answers_max: Positive = 8
-    first_token_timeout_seconds: Seconds = 30.0
+    first_token_timeout_seconds: Seconds = 120.0
     token_gap_timeout_seconds: Seconds = 10.0
     answer_timeout_seconds: Seconds = 300.0
     heartbeat_seconds: Seconds = 0.1

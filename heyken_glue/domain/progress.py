@@ -21,15 +21,17 @@ SILENT_LOOKS_MIN = 2
 
 @dataclass(frozen=True)
 class Work:
-    """What the gateway asks of the local model: requests now, and three counters since its start.
+    """What the gateway asks of the local model: requests now, and four counters since its start.
 
-    `failed` counts requests that broke off or stayed silent, never those that a client gave up.
+    `failed` counts requests that broke off, `silent` those that were given up because nothing
+    came for too long; those that a client gave up are in neither.
     """
 
     running: int
     pieces: int
     answered: int
     failed: int
+    silent: int
 
     def made_something_since(self, former: Work | None) -> bool:
         """Tell whether text came out since then; a gateway that began anew has shown nothing."""
@@ -41,13 +43,17 @@ class Work:
         """Return how many requests failed since then."""
         return max(0, self.failed - former.failed) if former is not None else 0
 
+    def was_silent_since(self, former: Work | None) -> bool:
+        """Tell whether a request was given up since then for want of text."""
+        return former is not None and self.silent > former.silent
+
 
 def parse_work(body: Mapping[str, Any]) -> Work | None:
     """Read `/load` of the gateway; None where it does not tell about the model."""
     content = body.get("model")
     if not isinstance(content, Mapping):
         return None
-    values = [content.get(key) for key in ("running", "pieces", "answered", "failed")]
+    values = [content.get(key) for key in ("running", "pieces", "answered", "failed", "silent")]
     numbers = [value for value in values if isinstance(value, int)]
     return Work(*numbers) if len(numbers) == len(values) else None
 

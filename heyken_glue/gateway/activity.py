@@ -35,14 +35,15 @@ class Activity:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.running = self.pieces = self.answered = self.failed = 0
+        self.running = self.pieces = self.answered = self.failed = self.silent = 0
 
     @contextlib.contextmanager
     def request(self, *, first_piece_seconds: float, gap_seconds: float) -> Iterator[Request]:
         """Count a request for as long as the context lasts.
 
-        It failed when the model broke off, and also when it was given up after a silence of at
-        least so many seconds: that was the gateway's own deadline, not a client who left.
+        It failed when the model broke off. Given up after a silence of at least so many seconds
+        it was silent: that was the gateway's own deadline, not a client who left. A model that
+        reads a long question on a slow machine is silent, too, so this proves nothing.
         """
         request = Request(self, self._clock)
         self.running += 1
@@ -55,7 +56,7 @@ class Activity:
             raise  # refused for what was asked: the model is well
         except BaseException:
             patience = gap_seconds if request.spoke else first_piece_seconds
-            self.failed += request.silent_seconds() >= patience
+            self.silent += request.silent_seconds() >= patience
             raise
         else:
             self.answered += 1
@@ -69,4 +70,5 @@ class Activity:
             "pieces": self.pieces,
             "answered": self.answered,
             "failed": self.failed,
+            "silent": self.silent,
         }

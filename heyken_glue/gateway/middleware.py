@@ -22,6 +22,7 @@ SERVER_NAME = "heyken"
 LOOKS = frozenset({"/peer/verdict", "/peer/role", "/load", "/healthz", "/readyz", "/metrics"})
 # what a head may have in all; a single line of it is measured by the parser
 HEAD_BYTES_MAX = 16 * 1024
+GONE = ("client_gone", 499)
 HOP_HEADERS = frozenset({"content-length", "content-type", "transfer-encoding"})
 
 INTERNAL = Failure(
@@ -73,7 +74,7 @@ def surrounding(default_language: str, metrics: Metrics) -> Middleware:
         request[LANGUAGE] = texts.negotiate(
             request.headers.get("Accept-Language", ""), default_language
         )
-        outcome, status = "client_gone", 499
+        outcome, status = GONE
         try:
             response, outcome = await _respond(request, handler, request_id)
             status = response.status
@@ -99,8 +100,12 @@ async def _respond(
         failure = problem.failure
     except web.HTTPException as raised:
         failure = _of_http_exception(raised, request)
-    except (ConnectionError, asyncio.CancelledError):
+    except asyncio.CancelledError:
         raise
+    except ConnectionError:
+        # nobody is there to tell it; raised further, the server would log it as an error
+        outcome, status = GONE
+        return web.Response(status=status), outcome
     except Exception:  # the top of a request
         log.exception("request_crashed", id=request_id)
         failure = INTERNAL

@@ -49,6 +49,8 @@ class Findings:
     suspicions: int = 0
     hangs: int = 0
     suspected: bool = False
+    # somebody waited in vain; the model may be slow or may go round in circles
+    doubted: bool = False
     # names and digests, as Ollama told them last
     models: Mapping[str, str] = field(default_factory=dict)
 
@@ -173,6 +175,7 @@ class Looker:
 
     def prove(self, error: str | None) -> None:
         """Take note that the model answered somebody, or failed to."""
+        self.findings.doubted = False
         if error is None:
             self.findings.produced_at = self._clock.monotonic()
             self._produced = True
@@ -199,6 +202,8 @@ class Looker:
             self.prove("an answer failed")
         if made:
             self.prove(None)
+        elif work.was_silent_since(former):
+            found.doubted = True
 
     def _judge_gateway(self, error: str | None, *, draining: bool) -> None:
         now = self._clock.monotonic()

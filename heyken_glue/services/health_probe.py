@@ -28,6 +28,8 @@ from heyken_glue.settings import Health, Ollama
 
 # a model that is in memory answers faster than this, even on a slow machine
 AT_ONCE_SECONDS = 0.3
+# a question that was given up is read on to the end of its batch, so long at most
+BATCH_SECONDS = 10.0
 
 
 class Prober:
@@ -87,7 +89,15 @@ class Prober:
 
     def _is_in_doubt(self) -> bool:
         found = self._looker.findings
+        if found.doubted:
+            return True
         return not found.probe.answered or found.probe.failures > 0 or found.stall.stalled
+
+    def _works_for_others(self) -> bool:
+        found = self._looker.findings
+        if found.work is not None and found.work.running > 0:
+            return True
+        return self._clock.monotonic() - found.talked_at < BATCH_SECONDS
 
     def _next_pause(self) -> float:
         """Return the pause while in doubt: soon again, then less and less often.
@@ -147,8 +157,8 @@ class Prober:
                 raise _AnsweredOthersError
             if found.stall.silent:
                 raise errors.TransientError("the model server did nothing")
-            if found.work is not None and found.work.running > 0:
-                before = found.pulse.cpu_seconds  # that work is not ours
+            if self._works_for_others():
+                before = found.pulse.cpu_seconds
             if found.pulse.cpu_seconds - before > budget:
                 raise errors.TransientError(f"no token within {budget:g} s of processor time")
 

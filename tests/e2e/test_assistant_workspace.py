@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.chat import new_id
+from lab.chat import BOT, new_id
 from lab.problem import Problem
 from lab.settings import REPOSITORY
 from tests.e2e.lab_chat import LabChat, Room, modes
+from tests.support.pair import Pair, wait_for
 from tools import chat, playbook, secrets
 
 pytestmark = pytest.mark.lab
@@ -123,3 +124,15 @@ def test_the_workspace_follows_the_inventory_and_nothing_else_changes(
     assert lab_room.answer(lab_room.ask()), "the test's own channel was made by hand: it stays"
     gone = lab_chat.admin.get("users.info", username=name)["user"]["_id"]
     lab_chat.admin.post("users.delete", userId=gone)
+
+
+def test_a_revoked_token_is_named_and_replaced_by_the_next_run(
+    lab_chat: LabChat, lab_room: Room, operator: Operator, pair: Pair
+) -> None:
+    bot = str(lab_chat.admin.get("users.info", username=BOT)["user"]["_id"])
+    for active in (False, True):  # who is let in again has lost all tokens
+        lab_chat.admin.post("users.setActiveStatus", userId=bot, activeStatus=active)
+    asked = lab_room.ask()  # who has nothing to say does not notice that nobody lets it speak
+    wait_for("the status names it", lambda: pair.status()["rocketchat"]["reason"])
+    operator.run("site.yml", "rocketchat_workspace,glue")
+    assert lab_room.answer(asked)

@@ -87,7 +87,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.model: dict[str, int] | None = {
-            "running": 0, "pieces": 0, "answered": 0, "failed": 0
+            "running": 0, "pieces": 0, "answered": 0, "failed": 0, "silent": 0
         }  # fmt: skip
         self.status, self.draining = 200, False
 

@@ -96,18 +96,21 @@ def test_the_sentence_says_how_long_nothing_was_done() -> None:
 
 
 def test_what_the_gateway_tells_is_read_or_taken_for_nothing() -> None:
-    told = {"running": 1, "pieces": 2, "answered": 3, "failed": 4}
-    assert parse_work({"model": told}) == Work(1, 2, 3, 4)
+    told = {"running": 1, "pieces": 2, "answered": 3, "failed": 4, "silent": 5}
+    assert parse_work({"model": told}) == Work(1, 2, 3, 4, 5)
     assert parse_work({}) is None
     for nonsense in (7, {}, {**told, "failed": "4"}):
         assert parse_work({"model": nonsense}) is None
 
 
 def test_evidence_is_what_grew_since_the_last_look() -> None:
-    former = Work(1, 10, 1, 2)
-    assert Work(1, 11, 1, 2).made_something_since(former)
-    assert Work(0, 10, 2, 2).made_something_since(former), "an answer may be without text"
-    assert not Work(1, 10, 1, 2).made_something_since(former)
-    assert not Work(0, 3, 9, 0).made_something_since(former), "the gateway began anew"
-    assert Work(1, 10, 1, 4).failures_since(former) == 2
-    assert Work(1, 0, 0, 0).failures_since(former) == 0
+    former = Work(1, 10, 1, 2, 3)
+    assert Work(1, 11, 1, 2, 3).made_something_since(former)
+    assert Work(0, 10, 2, 2, 3).made_something_since(former), "an answer may be without text"
+    assert not Work(1, 10, 1, 2, 3).made_something_since(former)
+    assert not Work(0, 3, 9, 0, 0).made_something_since(former), "the gateway began anew"
+    assert Work(1, 10, 1, 4, 3).failures_since(former) == 2
+    assert Work(1, 0, 0, 0, 0).failures_since(former) == 0
+    assert Work(0, 10, 1, 2, 4).was_silent_since(former)
+    assert not Work(0, 0, 0, 0, 0).was_silent_since(former)
+    assert not former.was_silent_since(None)

@@ -219,6 +219,19 @@ def response_id(closing: list[Any]) -> str:
     return str(closing[0]["id"])
 
 
+async def test_who_left_while_it_was_told_is_no_error(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def leave(*_args: object, **_options: object) -> UnitReply:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    house.core_manager.call = leave  # type: ignore[method-assign]
+    client = await house.client()
+    async with client.get("/status") as response:
+        assert response.status == 499
+    assert not [line for line in caplog.records if line.exc_info]
+
+
 async def test_a_bug_is_500_without_a_traceback(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:

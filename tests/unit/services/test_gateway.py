@@ -166,7 +166,7 @@ def test_a_question_goes_to_ollama_and_its_life_to_the_spool(
     answer = seen["answer"]
     assert isinstance(answer, dict)
     assert (answer["response"], answer["model"], answer["core"]) == ("Warsaw", "toy", 1)
-    model = {"running": 0, "pieces": 2, "answered": 1, "failed": 0}
+    model = {"running": 0, "pieces": 2, "answered": 1, "failed": 0, "silent": 0}
     idle = {"answers": 0, "oldest_seconds": 0.0, "last_token_seconds": None, "prefill": False}
     assert seen["load"] == {**idle, "draining": False, "model": model}
     spooled = "".join(path.read_text() for path in (site.directory / "spool").glob("*.jsonl"))

@@ -210,6 +210,28 @@ async def test_what_the_model_does_for_others_is_not_held_against_it(
     await asyncio.wait_for(step, 5)
 
 
+async def test_what_is_left_of_a_given_up_question_is_not_held_against_the_model(
+    eyes: Eyes, world: World, clock: HeldClock
+) -> None:
+    await eyes.prober.step()
+    world.gateway.now(running=1)
+    await eyes.looker.look_at_gateway()
+    clock.time += 1
+    world.gateway.now(running=0, silent=1)
+    await eyes.looker.look_at_gateway()
+    world.ollama.hold = asyncio.Event()
+    step = asyncio.ensure_future(eyes.prober.step())
+    await world.ollama.held.wait()
+    world.processes.work(9)
+    eyes.looker.look_at_processes()
+    await asyncio.wait({step}, timeout=0.5)
+    assert not step.done(), "the rest of the batch is read before ours"
+    world.ollama.hold.set()
+    await asyncio.wait_for(step, 5)
+    assert _detail(eyes, "probe") == "the model answers"
+    assert not eyes.looker.findings.doubted
+
+
 async def test_a_model_that_does_nothing_is_not_waited_for(
     eyes: Eyes, ollama: FakeOllama, clock: HeldClock
 ) -> None:

@@ -104,6 +104,9 @@ async def test_a_deactivated_user_is_out(chat: StandIn) -> None:
     chat.tokens["user"] = personal
     assert (await chat.call("user", "GET", "me"))[0] == 401
     assert (await log_in(chat, user="user", password=chat.passwords["user"]))[0] == 401
+    await chat.api("admin", "users.setActiveStatus", userId=chat.ids["user"], activeStatus=True)
+    assert (await chat.call("user", "GET", "me"))[0] == 401, "who is let in again has lost them"
+    assert (await log_in(chat, user="user", password=chat.passwords["user"]))[0] == 200
 
 
 async def test_a_verified_address_makes_a_login_ask_for_a_code(chat: StandIn) -> None:

@@ -76,7 +76,7 @@ class Accounts:
 
     def remove(self, user: User) -> None:
         """Delete an account and its tokens."""
-        self._store.write("DELETE FROM tokens WHERE user_id = ?", (user.id,))
+        self.revoke_all(user)
         self._store.write("DELETE FROM users WHERE id = ?", (user.id,))
         self._users.pop(user.id, None)
 
@@ -149,6 +149,10 @@ class Accounts:
             "DELETE FROM tokens WHERE user_id = ? AND kind = ? AND hash <> ?",
             (user.id, LOGIN, keep or ""),
         )
+
+    def revoke_all(self, user: User) -> None:
+        """Forget every token, the personal ones too: the server keeps them in one list."""
+        self._store.write("DELETE FROM tokens WHERE user_id = ?", (user.id,))
 
     def personal_tokens(self, user: User) -> list[Document]:
         """Return the personal access tokens of a user, without their secrets."""

@@ -154,7 +154,7 @@ def set_active(call: Call) -> Document:
         raise failure("User not found.")
     user = workspace.accounts.change(dataclasses.replace(user, active=active))
     if not active:
-        workspace.accounts.revoke(user)
+        workspace.accounts.revoke_all(user)
         workspace.events.user(user.id, "force_logout", [])
     return {"user": {"_id": user.id, "active": user.active}}
 
