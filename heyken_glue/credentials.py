@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -28,7 +29,8 @@ Scope = Literal["chat", "status", "switch", "send", "metrics"]
 class ApiToken(Section):
     """Who may call: the token itself is never stored, only its SHA-256 in hex.
 
-    What is said of the rate and of answers at once holds instead of the gateway's settings.
+    What is said of the rate and of answers at once holds instead of the gateway's settings. The
+    token is good up to the end of the day `expires_on` in UTC.
     """
 
     name: Name
@@ -36,6 +38,7 @@ class ApiToken(Section):
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
     requests_per_second_max: Annotated[float, Field(gt=0, le=1e6)] | None = None
     answers_max: Annotated[int, Field(ge=1)] | None = None
+    expires_on: date | None = None
 
 
 class ChatLogin(Section):

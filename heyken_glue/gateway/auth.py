@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from aiohttp import web
 
@@ -22,13 +24,15 @@ TOKEN_LENGTH_MAX = 512
 class Caller:
     """A known token: its name, its SHA-256 in hex, what it may do.
 
-    `requests_per_second` is a rate of its own; without one it has everybody's.
+    `requests_per_second` is a rate of its own; without one it has everybody's. The token is good
+    up to the end of the day `expires_on` in UTC.
     """
 
     name: str
     sha256: str
     scopes: frozenset[str]
     requests_per_second: float | None = None
+    expires_on: date | None = None
 
 
 CALLER = web.RequestKey("caller", Caller)
@@ -41,17 +45,18 @@ class Doorkeeper:
         self,
         callers: Iterable[Caller],
         *,
+        now: Callable[[], float] = time.time,
         limiter: RateLimiter | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        self._callers = tuple(callers)
+        self._callers, self._now = tuple(callers), now
         self._limiter, self._metrics = limiter, metrics
 
     def admit(self, request: web.Request, scope: str) -> Caller:
         """Return the caller, or raise Problem.
 
-        401: no or an unknown token, 429: it calls too often, 403: it lacks the scope. The caller is
-        remembered on the request for the closing log line.
+        401: no token, or one that is unknown or too old, 429: it calls too often, 403: it lacks
+        the scope. The caller is remembered on the request for the closing log line.
         """
         caller = self._recognise(_bearer(request))
         if caller is None:
@@ -60,6 +65,7 @@ class Doorkeeper:
                   "deployment with new secrets, take the new file.")
             )  # fmt: skip
         request[CALLER] = caller
+        self._demand_validity(caller)
         self._demand_patience(caller)
         if scope not in caller.scopes:
             raise Problem(
@@ -73,6 +79,17 @@ class Doorkeeper:
                 ),
             )
         return caller
+
+    def _demand_validity(self, caller: Caller) -> None:
+        today = datetime.fromtimestamp(self._now(), tz=UTC).date()
+        if caller.expires_on is None or today <= caller.expires_on:
+            return
+        text = _(
+            "The token “{name}” was good until {day}. Ask the operator for a new one.",
+            name=caller.name,
+            day=caller.expires_on.isoformat(),
+        )
+        raise _unauthorized(text, code="token_expired")
 
     def _demand_patience(self, caller: Caller) -> None:
         if self._limiter is None:
@@ -113,5 +130,5 @@ def _bearer(request: web.Request) -> str:
     return token
 
 
-def _unauthorized(text: Text) -> Problem:
-    return Problem(401, "unauthorized", text, headers={"WWW-Authenticate": "Bearer"})
+def _unauthorized(text: Text, *, code: str = "unauthorized") -> Problem:
+    return Problem(401, code, text, headers={"WWW-Authenticate": "Bearer"})

@@ -15,7 +15,7 @@ from heyken_glue.domain.delivered import Delivered
 from heyken_glue.gateway.answers import Answer, AnswerStore, Asker, TooManyAnswersError
 from heyken_glue.gateway.auth import Doorkeeper
 from heyken_glue.gateway.bodies import BodyReader, flag_of
-from heyken_glue.gateway.conversations import conversation_of
+from heyken_glue.gateway.conversations import conversation_of, demand_model
 from heyken_glue.gateway.inflight import InFlight
 from heyken_glue.gateway.middleware import language_of, speak
 from heyken_glue.gateway.problems import Problem
@@ -96,6 +96,7 @@ class ChatDoor:
         self, request: web.Request, body: Mapping[str, Any], asker: Asker
     ) -> web.StreamResponse:
         """Answer the conversation in `body`, whole or as a stream."""
+        demand_model(body, self.inflight.kitchen.model.name)
         turns = conversation_of(body, limit_bytes=self.message_bytes_max)
         as_stream = flag_of(body, "stream")
         if as_stream is None:

@@ -12,6 +12,7 @@ from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
 
 TURNS_MAX = 500
+SHOWN_LENGTH = 64
 
 
 def conversation_of(body: Mapping[str, Any], *, limit_bytes: int) -> tuple[Turn, ...]:
@@ -26,6 +27,20 @@ def conversation_of(body: Mapping[str, Any], *, limit_bytes: int) -> tuple[Turn,
         raise _refused(_("the last one has to be from the user"))
     message_of({"message": turns[-1].content}, limit_bytes=limit_bytes)
     return turns
+
+
+def demand_model(body: Mapping[str, Any], name: str) -> None:
+    """Refuse a `model` that is not the one that answers here: Problem (400, 404)."""
+    wanted = body.get("model", name)
+    if not isinstance(wanted, str):
+        raise Problem(400, "unknown_model", _("“model” has to be a text."))
+    if wanted.removesuffix(":latest") != name.removesuffix(":latest"):
+        text = _(
+            "There is no model “{wanted}” here. Ask “{name}”, or leave “model” out.",
+            wanted=wanted[:SHOWN_LENGTH],
+            name=name,
+        )
+        raise Problem(404, "unknown_model", text)
 
 
 def turns_of(body: Mapping[str, Any], *, limit_bytes: int) -> tuple[Turn, ...]:

@@ -162,9 +162,16 @@ def _doorkeeper(
     rate = Rate(gateway.requests_per_second_max, gateway.requests_burst_max)
     return Doorkeeper(
         (
-            Caller(token.name, token.sha256, frozenset(token.scopes), token.requests_per_second_max)
+            Caller(
+                token.name,
+                token.sha256,
+                frozenset(token.scopes),
+                token.requests_per_second_max,
+                token.expires_on,
+            )
             for token in tokens
         ),
+        now=clock.now,
         limiter=RateLimiter(rate, clock=clock.monotonic),
         metrics=metrics,
     )

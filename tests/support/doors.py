@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import aiohttp
@@ -37,7 +38,12 @@ OPERATORS = frozenset({"chat", "status", "switch", "send", "metrics"})
 TOKENS = {
     "operator": ("token-of-the-operator", OPERATORS),
     "other": ("token-of-another", frozenset({"chat"})),
+    "last day": ("token-on-its-last-day", frozenset({"chat"})),
+    "too old": ("token-of-yesterday", frozenset({"chat"})),
 }
+TODAY = date(2026, 3, 1)
+NOW = datetime(2026, 3, 1, 23, 59, tzinfo=UTC).timestamp()
+LAST_DAYS = {"last day": TODAY, "too old": TODAY - timedelta(days=1)}
 PATIENCE_SECONDS = 5.0
 CONVERSATION_BYTES_MAX = 200
 USUAL_LIMITS = Limits(message_bytes_max=65536)
@@ -228,7 +234,12 @@ def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, p
         return await units.reason_of(health, language)
 
     callers = [
-        Caller(name, hashlib.sha256(token.encode()).hexdigest(), scopes)
+        Caller(
+            name,
+            hashlib.sha256(token.encode()).hexdigest(),
+            scopes,
+            expires_on=LAST_DAYS.get(name),
+        )
         for name, (token, scopes) in TOKENS.items()
     ]
     metrics = Metrics()
@@ -237,7 +248,7 @@ def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, p
         language=plan.language,
         core_ids=(1, 2),
         peers=frozenset({"core1", "core2"} - {f"core{plan.core_id}"}),
-        doorkeeper=Doorkeeper(callers, limiter=rate, metrics=metrics),
+        doorkeeper=Doorkeeper(callers, now=lambda: NOW, limiter=rate, metrics=metrics),
         store=AnswerStore(plan.store, clock=plan.clock, observer=_watched(plan, metrics)),
         kitchen=producer.Kitchen(
             model,

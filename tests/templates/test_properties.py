@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -100,10 +101,15 @@ def test_a_token_may_have_limits_of_its_own(render: Render, tmp_path: Path) -> N
     plain = {"name": "operator", "token": "a secret", "scopes": ["chat"]}
     fast = {**plain, "name": "probe", "scopes": ["metrics"], "requests_per_second_max": 500.0}
     path = "etc/heyken/credentials/gateway/api_tokens.j2"
-    text = render("glue", path, glue_api_tokens=[plain, {**fast, "answers_max": 2}])
+    text = render(
+        "glue",
+        path,
+        glue_api_tokens=[{**plain, "expires_on": "2027-01-31"}, {**fast, "answers_max": 2}],
+    )
     (tmp_path / "api_tokens").write_text(text)
     one, other = credentials.Credentials(tmp_path).api_tokens()
     assert (one.requests_per_second_max, one.answers_max) == (None, None)
+    assert (one.expires_on, other.expires_on) == (date(2027, 1, 31), None)
     assert (other.requests_per_second_max, other.answers_max) == (500.0, 2)
 
 

@@ -121,6 +121,36 @@ async def test_a_token_without_the_scope_is_403(house: House) -> None:
         assert (response.status, (await response.json())["code"]) == (403, "scope_missing")
 
 
+async def test_a_token_is_good_until_the_end_of_its_last_day(house: House) -> None:
+    question = {"message": "the capital?"}
+    client = await house.client(TOKENS["last day"][0])
+    async with client.post("/api/v1/chat", json=question) as response:
+        assert response.status == 200
+    client = await house.client(TOKENS["too old"][0])
+    async with client.post("/api/v1/chat", json=question) as response:
+        answer = await response.json()
+    assert (response.status, answer["code"]) == (401, "token_expired")
+    assert "2026-02-28" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [("scripted", 200), ("scripted:latest", 200), ("gpt-99", 404), ("x" * 9000, 404), (7, 400)],
+    ids=["its name", "with a tag", "another", "long", "no text"],
+)
+async def test_only_the_model_that_is_there_is_asked(
+    house: House, model: object, status: int
+) -> None:
+    client = await house.client()
+    asked = {"message": "the capital?", "model": model}
+    async with client.post("/api/v1/chat", json=asked) as response:
+        answer = await response.json()
+    assert response.status == status
+    if status != 200:
+        assert answer["code"] == "unknown_model"
+        assert len(answer["error"]) < 200
+
+
 def test_every_token_is_compared_whatever_matches(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
 
