@@ -62,8 +62,7 @@ def _left_after(pair: Pair, freeze: Callable[[Pair, Host], float]) -> float:
         until(moved, f"{other.name} holds the address", LEFT_SECONDS)
     finally:
         host.run(f"{RUNNER} | xargs --no-run-if-empty kill -CONT")
-        # what it remembers of its falls would keep it away longer each time
-        host.run("systemctl restart heyken@health")
+        pair.forget_falls(name)
     seconds = float(taken[0]) - frozen
     tell(f"{name} was left {seconds * 1000:.0f} ms after {freeze.__name__.strip('_')}")
     return seconds * 1000

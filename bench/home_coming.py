@@ -61,13 +61,9 @@ def _return(pair: Pair) -> Return:
     time.sleep(random.uniform(LOST_AT_LEAST, LOST_AT_MOST))  # noqa: S311 - no secret
     with Prober(pair.vip, INTERVAL_SECONDS) as prober:
         pair.cores[holder].start()
-        took = until(lambda: _whole(pair), "both cores healthy", PATIENCE_SECONDS, every=0.5)
+        took = until(pair.is_whole, "both cores healthy", PATIENCE_SECONDS, every=0.5)
         time.sleep(AFTERWARDS_SECONDS)
     moves = pair.moves_since(begun)
     seen = Return(len(prober.attempts), prober.lost(), moves, prober.late() * 1000)
     tell(f"{holder} was back in {took:.1f} s: {seen.lost} of {seen.attempts} lost, {moves} move(s)")
     return seen
-
-
-def _whole(pair: Pair) -> bool:
-    return bool(pair.status()["status"] == "online")

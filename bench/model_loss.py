@@ -119,6 +119,7 @@ def _ours(pair: Pair, repeats: int) -> Outcome:
             pair.cores[holder].run(KILL)
             tell(f"the model server of {holder} was killed")
             time.sleep(AFTER_SECONDS)
+            pair.forget_falls(holder)
     return around(asking.of(NEW), kills)
 
 

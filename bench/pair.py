@@ -67,6 +67,10 @@ class Pair:
         """Count how often the address was taken over since `moment` (seconds since 1970)."""
         return sum(int(core.run(TAKEN.format(moment))) for core in self.cores.values())
 
+    def forget_falls(self, name: str) -> None:
+        """Have a core's health forget its falls, for it stays away longer after each of them."""
+        self.cores[name].run("systemctl restart heyken@health")
+
     def wait_both(self) -> None:
         """Wait until both cores can answer, whatever else is still on its way."""
 
@@ -76,9 +80,13 @@ class Pair:
 
         until(both, "both cores can answer", WHOLE_SECONDS)
 
+    def is_whole(self) -> bool:
+        """Tell whether both cores are well and nothing is still on its way."""
+        return self.status()["whole"] is True
+
     def wait_whole(self) -> None:
         """Wait until both cores are healthy."""
-        until(lambda: self.status()["whole"] is True, "both cores healthy", WHOLE_SECONDS)
+        until(self.is_whole, "both cores healthy", WHOLE_SECONDS)
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float, *, every: float = 0.2) -> float:
