@@ -263,7 +263,7 @@ def prove(console: Console, client_file: ClientFile, question: str) -> int:
 async def _prove(console: Console, client_file: ClientFile, question: str) -> int:
     async with Api(client_file, language=console.language) as api:
         asking = ask.Asking(api, console, question)
-        await api.at_some_door(asking.attempt)
+        await asking.run()
     refused = await _record(console, client_file)
     if refused is None:
         return asking.conclude()

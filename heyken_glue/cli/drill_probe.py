@@ -154,7 +154,7 @@ class Answers:
             self.last = Watched(api)
             self.texts.append(self.last.text)
             try:
-                await api.at_some_door(self.last.attempt)
+                await self.last.run()
             except (CliProblem, errors.HeykenError):
                 self.last.still_waiting(time.monotonic())
                 await asyncio.sleep(LOOK_SECONDS)

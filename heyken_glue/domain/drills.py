@@ -190,10 +190,10 @@ class Proof:
         cls, events: Sequence[Event], *, now: float, days_max: float, remembered: bool = False
     ) -> Proof:
         """Find the proof in the history, newest event first."""
-        newest = next((event for event in events if event.outcome is Outcome.OK), None)
-        failed = next((event for event in events if event.outcome is Outcome.FAILED), None)
-        if newest is not None and failed is not None and failed.time <= newest.time:
-            failed = None
+        decided = [event for event in events if event.outcome in {Outcome.OK, Outcome.FAILED}]
+        newest = next((event for event in decided if event.outcome is Outcome.OK), None)
+        # by their order: the cores' clocks may differ
+        failed = decided[0] if decided and decided[0].outcome is Outcome.FAILED else None
         age = None if newest is None else max(0.0, now - newest.time)
         return cls(newest, failed, age, days_max, remembered)
 

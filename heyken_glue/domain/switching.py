@@ -63,9 +63,10 @@ def why_not_yet(
     *, since: float | None, now: float, cooldown: float, force: bool
 ) -> Sentence | None:
     """Return why a switch comes too soon after the last change, or None if it does not."""
-    if force or since is None:
+    # a change that is still to come: the clock was set back, and nothing is known
+    if force or since is None or since > now:
         return None
-    ago = max(0.0, now - since)
+    ago = now - since
     if ago >= cooldown:
         return None
     return say("cooldown", ago=round(ago, 1), wait=round(cooldown - ago, 1))

@@ -81,8 +81,13 @@ class StepDown:
         """Tell whether this core keeps away from the address now."""
         return self.phase is not Phase.IDLE
 
-    def advance(self, now: float, *, peer_holds: bool) -> StepDown:
-        """Go on: until the peer holds the address or 5 s passed, then 2 s more, then idle."""
+    def advance(self, now: float, *, peer_holds: bool, peer_counts: bool) -> StepDown:
+        """Go on: until the peer holds the address or 5 s passed, then 2 s more, then idle.
+
+        A peer that cannot answer any more ends it at once: nobody else would take the address.
+        """
+        if self.active and not peer_counts:
+            return StepDown()
         if self.phase is Phase.ASKED and (peer_holds or now - self.since >= STEP_DOWN_SECONDS):
             return StepDown(Phase.LINGERING, now, self.reason, self.requested_by)
         if self.phase is Phase.LINGERING and now - self.since >= LINGER_SECONDS:

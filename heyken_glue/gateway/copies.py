@@ -81,6 +81,7 @@ class Replica:
         self._dirty: dict[str, Tracked] = {}
         self._has: dict[str, int] = {}
         self._over: list[tuple[str, RunName]] = []
+        self._copying = False
         self._wake, self._urgent, self._moved = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def add(self, tracked: Tracked) -> None:
@@ -119,7 +120,7 @@ class Replica:
 
     async def settled(self) -> None:
         """Return when nothing is left to be copied, or the store is down."""
-        while self._dirty and not self.away:
+        while (self._dirty or self._copying) and not self.away:
             await self._moved.wait()
 
     async def run(self) -> None:
@@ -144,12 +145,16 @@ class Replica:
     async def _copy(self) -> None:
         items, self._dirty = list(self._dirty.values()), {}
         over, self._over = self._over, []
-        for start in range(0, len(items), PORTIONS_AT_ONCE):
-            await self._write(items[start : start + PORTIONS_AT_ONCE])
-        if not items and not over:
-            await self.store.ping()
-        if over:
-            await self.store.forget(over)
+        self._copying = True
+        try:
+            for start in range(0, len(items), PORTIONS_AT_ONCE):
+                await self._write(items[start : start + PORTIONS_AT_ONCE])
+            if not items and not over:
+                await self.store.ping()
+            if over:
+                await self.store.forget(over)
+        finally:
+            self._copying = False
         if self.away:
             self.away = False
             log.info("copies_resumed", store=self.store.name)

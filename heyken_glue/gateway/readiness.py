@@ -14,6 +14,8 @@ from heyken_glue.gateway.units import VERDICT_TIMEOUT_SECONDS
 KEEP_SECONDS = 0.2
 # what health heard from the other core is asked for several times a second
 PEER_STALE_SECONDS = 2.0
+# health's name for its look at this very gateway
+OWN_CHECK = "gateway"
 _OK = 200
 
 
@@ -37,12 +39,17 @@ class Readiness:
             return self._known
 
     async def why_not(self) -> str | None:
-        """Return the sentence (English) on why this core cannot answer; None if it may well.
+        """Return the sentence (English) on why this core's model cannot be asked; else None.
 
-        Silence of the health unit is no reason: the model may be fine without it.
+        Silence of the health unit is no reason: the model may be fine without it. Nor is what only
+        keeps the address away: that this gateway takes nobody new, and the time that a core which
+        came and went has to stay well, as long as the other core is no better.
         """
         verdict = await self.verdict()
         if verdict is None or verdict.get("capable") is not False:
+            return None
+        failing = _failing(verdict)
+        if failing == {OWN_CHECK} or (failing == set() and not _peer_is_capable(verdict)):
             return None
         return sentence_of(verdict, "en") or "its health unit says so"
 
@@ -64,6 +71,22 @@ class Readiness:
         except errors.HeykenError:
             return None
         return reply.body if reply.status == _OK else None
+
+
+def _failing(verdict: Mapping[str, Any]) -> set[str] | None:
+    """Return the names of the checks that failed; None where nothing was looked at yet."""
+    checks = verdict.get("checks")
+    if not isinstance(checks, list) or not checks:
+        return None
+    return {str(check.get("name")) for check in checks if check.get("ok") is not True}
+
+
+def _peer_is_capable(verdict: Mapping[str, Any]) -> bool:
+    peer = verdict.get("peer")
+    if not isinstance(peer, Mapping) or peer.get("capable") is not True:
+        return False
+    age = peer.get("age_seconds")
+    return isinstance(age, int | float) and age <= PEER_STALE_SECONDS
 
 
 def sentence_of(verdict: Mapping[str, Any], language: str) -> str:

@@ -86,7 +86,9 @@ class HealthUnit:
         self._steady = self._steady.after(good=good, now=now, damping=self._damping)
         self.looks += 1
         self.falls += was_capable and not self._steady.capable
-        self._step_down = self._step_down.advance(now, peer_holds=self._peer_holds)
+        self._step_down = self._step_down.advance(
+            now, peer_holds=self._peer_holds, peer_counts=self._peer_counts()
+        )
         self.verdict = self._judge()
         if self._decided():
             self._tell_keepalived()
@@ -159,12 +161,15 @@ class HealthUnit:
             stepping_down=answer.stepping_down,
         )
 
+    def _peer_counts(self) -> bool:
+        peer = self._peer()
+        return peer is not None and peer.counts(stale_seconds=self._health.peer_stale_seconds)
+
     def _tell_keepalived(self) -> None:
-        peer, stale = self.verdict.peer, self._health.peer_stale_seconds
         value = track_value(
             stepping_down=self._step_down.active,
             capable=self.verdict.capable,
-            peer_counts=peer is not None and peer.counts(stale_seconds=stale),
+            peer_counts=self._peer_counts(),
         )
         try:
             self._track.write(value)

@@ -110,6 +110,10 @@ class Looker:
         """Replace the check of this kind."""
         self._checks[check.name] = check
 
+    def suppose(self, check: Check) -> None:
+        """Take this for true while nothing else is known: a verdict needs every kind."""
+        self._checks.setdefault(check.name, check)
+
     def look_at_processes(self) -> None:
         """Read the process table, and judge whether the model server gets on."""
         found, unit, now = self.findings, self._ollama.unit, self._clock.monotonic()

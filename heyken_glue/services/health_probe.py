@@ -66,6 +66,8 @@ class Prober:
             await self._ask()
         except errors.HeykenError as failure:
             self._tries += 1
+            # a server that never answered says nothing of what it has in memory
+            self._looker.suppose(checks.check_memory(self._model, loaded=False))
             self._looker.prove(failure.tried)
         else:
             self._tries = 0

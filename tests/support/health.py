@@ -30,7 +30,7 @@ class FakeOllama:
     def __init__(self, digest: str) -> None:
         self.digest = digest
         self.recipe = dict(RECIPE)
-        self.status = self.tags_status = 200
+        self.status = self.tags_status = self.ps_status = 200
         self.loaded = True
         self.probes = self.loads = self.shown = 0
         self.given_up = 0
@@ -57,7 +57,8 @@ class FakeOllama:
         return web.json_response({"models": [self._entry()]}, status=self.tags_status)
 
     async def _ps(self, _request: web.Request) -> web.Response:
-        return web.json_response({"models": [self._entry()] if self.loaded else []})
+        models = [self._entry()] if self.loaded else []
+        return web.json_response({"models": models}, status=self.ps_status)
 
     async def _version(self, _request: web.Request) -> web.Response:
         return web.json_response({"version": "0.24.0"})

@@ -171,8 +171,18 @@ DAY = 86400.0
         ([_event(6 * DAY, Outcome.FAILED), _event(5 * DAY)], "the drill core failed: slow"),
         ([_event(6 * DAY), _event(5 * DAY, Outcome.FAILED)], None),
         ([_event(6 * DAY, Outcome.REFUSED), _event(5 * DAY)], None),
+        ([_event(5 * DAY, Outcome.FAILED), _event(6 * DAY)], "the drill core failed: slow"),
     ],
-    ids=["fresh", "none", "broken off", "old", "failed later", "failed before", "broken off later"],
+    ids=[
+        "fresh",
+        "none",
+        "broken off",
+        "old",
+        "failed later",
+        "failed before",
+        "broken off later",
+        "failed later by a slow clock",
+    ],
 )
 def test_what_a_history_proves(events: list[Event], words: str | None) -> None:
     proof = Proof.of(events, now=7 * DAY, days_max=7)

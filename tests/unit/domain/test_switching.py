@@ -48,6 +48,10 @@ def test_a_switch_waits_for_the_cool_down_unless_forced(
     assert (refusal is None) == (force or now >= cooldown)
 
 
+def test_a_clock_that_was_set_back_delays_no_switch() -> None:
+    assert why_not_yet(since=3600.0, now=0.0, cooldown=10.0, force=False) is None
+
+
 def test_without_a_former_change_there_is_no_cool_down() -> None:
     assert why_not_yet(since=None, now=0.0, cooldown=10.0, force=False) is None
 

@@ -115,14 +115,20 @@ def test_a_hand_over_always_ends_and_never_skips_its_tail(
     now, state = 0.0, StepDown(Phase.ASKED, 0.0)
     for seconds, peer_holds in steps:
         now += seconds
-        former, state = state, state.advance(now, peer_holds=peer_holds)
+        former, state = state, state.advance(now, peer_holds=peer_holds, peer_counts=True)
         if former.phase is Phase.ASKED:
             assert state.phase is not Phase.IDLE
         if state.phase is Phase.ASKED:
             assert now < STEP_DOWN_SECONDS
-    state = state.advance(now + STEP_DOWN_SECONDS, peer_holds=False)
-    state = state.advance(now + STEP_DOWN_SECONDS + LINGER_SECONDS + 0.01, peer_holds=False)
+    for later in (STEP_DOWN_SECONDS, STEP_DOWN_SECONDS + LINGER_SECONDS + 0.01):
+        state = state.advance(now + later, peer_holds=False, peer_counts=True)
     assert not state.active
+
+
+@pytest.mark.parametrize("phase", [Phase.ASKED, Phase.LINGERING])
+def test_a_hand_over_ends_at_once_when_the_other_core_is_lost(phase: Phase) -> None:
+    state = StepDown(phase, 0.0).advance(0.1, peer_holds=False, peer_counts=False)
+    assert not state.active, "nobody would hold the address"
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,20 @@ async def test_an_answer_is_accepted_when_both_stores_have_the_question() -> Non
         assert copies.protecting
 
 
+async def test_what_is_being_written_while_the_unit_ends_is_written() -> None:
+    store = ScriptedStore()
+    store.silent.clear()
+    copies = Copies([store], dataclasses.replace(SOON, farewell=5.0))
+    copies.start()
+    answer_in(copies)
+    await asyncio.sleep(0.02)  # the question is on its way now
+    closing = asyncio.ensure_future(copies.close())
+    await asyncio.sleep(0.02)
+    store.silent.set()
+    await closing
+    assert set(store.texts) == {"a"}
+
+
 async def test_a_silent_store_is_waited_for_once_and_then_counts_as_down() -> None:
     one, two = ScriptedStore(), ScriptedStore()
     two.silent.clear()

@@ -117,6 +117,30 @@ async def test_what_health_knows_of_the_other_core_spares_asking_it(
     assert (await readiness.why_not_peer(2) is not None) is objected
 
 
+@pytest.mark.parametrize(
+    ("failing", "peer_capable", "asked"),
+    [
+        (["gateway"], True, True),
+        (["gateway", "models"], False, False),
+        ([], False, True),
+        ([], True, False),
+        (None, False, False),
+    ],
+    ids=["drains", "drains and is ill", "alone after falls", "after falls", "not looked at"],
+)
+async def test_what_only_keeps_the_address_away_keeps_no_answer_from_the_model(
+    failing: list[str] | None, peer_capable: bool, asked: bool
+) -> None:
+    names = [] if failing is None else ["process", "models", "gateway"]
+    checks = [{"name": name, "ok": name not in (failing or [])} for name in names]
+    peer = {"core_id": 2, "capable": peer_capable, "age_seconds": 0.1}
+    verdict = {**BAD, "capable": False, "checks": checks, "peer": peer}
+    readiness = Readiness(
+        ScriptedUnit({("GET", "/verdict"): UnitReply(200, verdict)}), clock=lambda: 0.0
+    )
+    assert (await readiness.why_not() is None) is asked
+
+
 async def test_metrics_need_their_scope(house: House) -> None:
     client = await house.client(TOKENS["other"][0])
     async with client.get("/metrics") as response:

@@ -311,12 +311,36 @@ async def test_a_hand_over_runs_until_the_peer_holds_and_two_seconds_more(
     await unit.ask_peer()
     unit.look()
     clock.time += 1.9
+    await unit.ask_peer()
     unit.look()
     assert _value(core) == "1\n"
     clock.time += 0.2
     unit.look()
     assert _value(core) == "0\n"
     assert not unit.verdict.to_body()["stepping_down"]
+
+
+async def test_a_core_takes_the_address_back_when_the_new_holder_is_lost(
+    unit: HealthUnit, eyes: Eyes, core: Settings, peer: FakePeer, clock: HeldClock
+) -> None:
+    await _make_capable(unit, eyes)
+    assert unit.ask_to_step_down(reason=Sentence("work", "praca"), requested_by="anna") is None
+    peer.verdict = None
+    clock.time += 1.1
+    await unit.ask_peer()
+    unit.look()
+    assert _value(core) == "0\n"
+
+
+async def test_a_model_server_that_never_answered_is_judged_too(
+    unit: HealthUnit, eyes: Eyes, ollama: FakeOllama, core: Settings, peer: FakePeer
+) -> None:
+    ollama.tags_status = ollama.ps_status = ollama.status = 500
+    peer.verdict = verdict_body(2, capable=False)
+    await _look_at_everything(unit, eyes)
+    unit.look()
+    assert not unit.verdict.capable
+    assert _value(core) == "0\n", "somebody has to say why nobody can answer"
 
 
 async def test_a_hand_over_to_a_sick_peer_is_refused(
