@@ -129,13 +129,15 @@ def check_models(expected: Mapping[str, str], found: Mapping[str, str] | str) ->
     return Check("models", True, say("models_ok"))
 
 
-def check_disk(free_mib: int | str, *, least_mib: int) -> Check:
-    """Compare the free space with what is needed; `free_mib` is an error text if unknown."""
-    if isinstance(free_mib, str):
-        return Check("disk", False, say("disk_unreadable", error=free_mib))
-    if free_mib < least_mib:
-        return Check("disk", False, say("disk_full", free=free_mib, least=least_mib))
-    return Check("disk", True, say("disk_ok", free=free_mib))
+def check_disk(free_mib: Mapping[str, int | str], *, least_mib: int) -> Check:
+    """Compare the free space of each directory's disk with what is needed; a text is an error."""
+    for disk, free in free_mib.items():
+        if isinstance(free, str):
+            return Check("disk", False, say("disk_unreadable", disk=disk, error=free))
+        if free < least_mib:
+            return Check("disk", False, say("disk_full", disk=disk, free=free, least=least_mib))
+    least = min((free for free in free_mib.values() if isinstance(free, int)), default=0)
+    return Check("disk", True, say("disk_ok", free=least))
 
 
 @dataclass(frozen=True)

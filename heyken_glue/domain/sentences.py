@@ -55,11 +55,12 @@ _TABLE: Mapping[str, Sentence] = {
     ),
     "disk_ok": Sentence("{free} MiB are free on disk", "na dysku jest {free} MiB wolnego"),
     "disk_full": Sentence(
-        "only {free} MiB are free on disk, {least} are needed",
-        "na dysku jest tylko {free} MiB wolnego, potrzeba {least}",
+        "only {free} MiB are free on the disk of {disk}, {least} are needed",
+        "na dysku katalogu {disk} jest tylko {free} MiB wolnego, potrzeba {least}",
     ),
     "disk_unreadable": Sentence(
-        "the free space cannot be read: {error}", "nie można odczytać wolnego miejsca: {error}"
+        "the free space of {disk} cannot be read: {error}",
+        "nie można odczytać wolnego miejsca w {disk}: {error}",
     ),
     "probe_ok": Sentence("the model answers", "model odpowiada"),
     "probe_waits": Sentence("the model was not asked yet", "model nie był jeszcze pytany"),

@@ -152,7 +152,7 @@ class DrillBook:
     ) -> None:
         self._settings, self._store, self._observe = settings, proofs.store, observe
         self._chat, self._spool, self._clock = chat, spool, clock
-        self._proofs, self._telling = proofs, set[asyncio.Task[None]]()
+        self._proofs, self._telling = proofs, set[asyncio.Task[bool]]()
 
     async def close(self) -> None:
         """Give up what could not be told yet."""
@@ -215,9 +215,10 @@ class DrillBook:
                 why = say("drill_running", kind=other.kind, who=other.requested_by)
             return self._refused(wish, "drill_running", why, language)
         what = say(f"drill_what_{kind}", core=running.core)
-        await self._tell(f"{running.id}-begin", say("drill_begins", seconds=seconds, what=what))
-        _log.info("drill_begun", kind=kind, seconds=seconds, core=running.core)
-        return Answer(_OK, {"success": True, **running.to_json()})
+        begins = say("drill_begins", seconds=seconds, what=what)
+        told = await self._tell(f"{running.id}-begin", begins)
+        _log.info("drill_begun", kind=kind, seconds=seconds, core=running.core, told=told)
+        return Answer(_OK, {"success": True, "told": told, **running.to_json()})
 
     def _refused(self, wish: Mapping[str, Any], code: str, why: Sentence, language: str) -> Answer:
         self._spool.append(self._event(str(wish.get("kind")), wish, Outcome.REFUSED, why.en))
@@ -279,20 +280,21 @@ class DrillBook:
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
-    async def _tell(self, key: str, sentence: Sentence, *, attempts: int = 1) -> None:
-        """Tell people in both languages; the key keeps it from being told twice."""
+    async def _tell(self, key: str, sentence: Sentence, *, attempts: int = 1) -> bool:
+        """Tell people in both languages; the key keeps it from being told twice. Whether it was."""
         chat = self._settings.rocketchat
         if chat is None:
-            return
+            return False
         text = f"{sentence.en}\n{sentence.pl}"
         wish = {"room_id": f"#{chat.system_channel}", "text": text, "key": f"drill-{key}"}
         for attempt in range(attempts):
             answer = await self._chat.send(wish, language="en")
             if answer.status == _OK:
-                return
+                return True
             if attempt < attempts - 1:
                 await asyncio.sleep(TELL_PAUSE_SECONDS)
         _log.warning("drill_not_told", status=answer.status, error=str(answer.body.get("error")))
+        return False
 
 
 def _told(event: Event, measures: Measures | None, why: Sentence) -> Sentence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from heyken_glue.adapters.ollama.client import OllamaClient
 from heyken_glue.adapters.processes import ProcessTable
@@ -13,6 +14,8 @@ from heyken_glue.services.health_facts import FactFinder
 from heyken_glue.services.health_looks import LOAD_TIMEOUT_SECONDS, Looker
 from heyken_glue.services.health_probe import Prober
 from heyken_glue.settings import Settings, section
+
+ROOT = Path("/")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ async def eyes_of(
         client=client,
         processes=table,
         gateway=to_gateway,
-        disk=settings.paths.state_directory,
+        # ours may be a disk of its own; etcd, the models and the system's log lie on the other
+        disks=(settings.paths.state_directory, ROOT),
         clock=clock,
     )
     prober = Prober(health=health, ollama=ollama, client=client, looker=looker, clock=clock)

@@ -7,7 +7,7 @@ server that hangs does not keep the process table from being read.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,11 +81,11 @@ class Looker:
         client: OllamaClient,
         processes: ProcessTable,
         gateway: aiohttp.ClientSession,
-        disk: Path,
+        disks: Sequence[Path],
         clock: Clock,
     ) -> None:
         self._health, self._ollama, self._client = health, ollama, client
-        self._processes, self._gateway, self._disk = processes, gateway, disk
+        self._processes, self._gateway, self._disks = processes, gateway, tuple(disks)
         self._clock = clock
         self._checks: dict[str, Check] = {}
         self._gateway_silence = self._models_silence = Silence()
@@ -175,7 +175,8 @@ class Looker:
             or "models" not in self._checks
         ):
             self.keep(checks.check_models(expected, found))
-        self.keep(checks.check_disk(self._free_mib(), least_mib=self._health.disk_free_mib_min))
+        free = {str(disk): _free_mib(disk) for disk in self._disks}
+        self.keep(checks.check_disk(free, least_mib=self._health.disk_free_mib_min))
 
     def prove(self, error: str | None) -> None:
         """Take note that the model answered somebody, or failed to."""
@@ -218,9 +219,10 @@ class Looker:
         silence = self._gateway_silence
         self.keep(checks.check_gateway(GATEWAY_UNIT, silence, processes, draining=draining))
 
-    def _free_mib(self) -> int | str:
-        try:
-            state = os.statvfs(self._disk)
-        except OSError as error:
-            return str(error.strerror)
-        return state.f_bavail * state.f_frsize // _MIB
+
+def _free_mib(disk: Path) -> int | str:
+    try:
+        state = os.statvfs(disk)
+    except OSError as error:
+        return str(error.strerror)
+    return state.f_bavail * state.f_frsize // _MIB

@@ -156,9 +156,10 @@ def test_models_are_compared_by_digest_with_or_without_a_tag() -> None:
 
 
 def test_disk() -> None:
-    assert checks.check_disk(300, least_mib=256).ok
-    assert not checks.check_disk(255, least_mib=256).ok
-    assert not checks.check_disk("no such file", least_mib=256).ok
+    assert checks.check_disk({"/": 300, "/var": 256}, least_mib=256).ok
+    full = checks.check_disk({"/": 300, "/var": 255}, least_mib=256)
+    assert (full.ok, "disk of /var" in full.detail.en) == (False, True)
+    assert not checks.check_disk({"/": "no such file"}, least_mib=256).ok
 
 
 def test_one_lost_probe_is_no_failure_but_two_are() -> None:

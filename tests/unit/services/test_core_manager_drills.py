@@ -161,6 +161,12 @@ async def test_the_core_that_ends_it_may_be_another(rig: Rig) -> None:
     assert (done.status, done.body["drill"]["subject"]) == (200, "hang")
 
 
+@pytest.mark.parametrize("away", [0, 1])
+async def test_whoever_begins_a_drill_learns_whether_people_were_told(rig: Rig, away: int) -> None:
+    rig.room.away = away
+    assert (await rig.begin()).body["told"] is not bool(away)
+
+
 async def test_one_drill_at_a_time(rig: Rig) -> None:
     begun = await rig.begin()
     refused = await rig.begin("witness")
