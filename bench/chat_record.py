@@ -49,10 +49,9 @@ class ChatRecord:
         replies = self.replies(question_id)
         return bool(replies) and not any(text.rstrip().endswith(CURSOR) for text in replies)
 
-    def keep(self) -> None:
-        """Note what all replies say now: nothing of it may change any more."""
-        for question_id in self.asked:
-            self.kept[question_id] = self.replies(question_id)
+    def keep(self, question_id: str) -> None:
+        """Note what the replies to a question say once they are whole; later edits are stale."""
+        self.kept[question_id] = self.replies(question_id)
 
     def stale(self) -> int:
         """Return how many replies are unfinished, or were changed since they were noted."""

@@ -125,8 +125,8 @@ def _healed(name: str, watching: Watch, since: float, *, answered: bool) -> Heal
 def _settle(pair: Pair, record: ChatRecord, question: str) -> None:
     pair.wait_whole()
     until(lambda: record.is_whole(question), "the answer in the chat", ANSWERED_SECONDS)
+    record.keep(question)
     time.sleep(STALE_SECONDS)
-    record.keep()
 
 
 def _is_answered(pair: Pair) -> bool:

@@ -68,7 +68,7 @@ def test_a_holder_that_was_frozen_goes_on_with_its_units(pair: Pair, seconds: fl
 
 def assert_answered_once(record: ChatRecord, question: str) -> None:
     wait_for("the answer is whole", lambda: record.is_whole(question))
-    record.keep()
+    record.keep(question)
     time.sleep(5)  # what a core that woke up wrote has to be mended by then
     assert record.doubled() == 0, record.replies(question)
     assert record.stale() == 0, record.replies(question)
