@@ -121,12 +121,23 @@ def _rows(console: Console, body: Mapping[str, Any]) -> list[tuple[str, str, str
                 str(core.get("vrrp", "")),
                 " ".join(
                     part
-                    for part in (str(core.get("sentence") or ""), _looked(console, last))
+                    for part in (
+                        str(core.get("sentence") or ""),
+                        _answers(console, core.get("answers")),
+                        _looked(console, last),
+                    )
                     if part
                 ),
             )
         )
     return rows
+
+
+def _answers(console: Console, count: object) -> str:
+    """Say how much a core has under way: one that has handed over still finishes what it began."""
+    if not isinstance(count, int) or not count:
+        return ""
+    return console.render(_("(answers in the making: {count})", count=count))
 
 
 def _looked(console: Console, last: object) -> str:

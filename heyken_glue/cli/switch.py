@@ -28,6 +28,12 @@ def switch(console: Console, client_file: ClientFile, core: str | None, *, force
         console.json(body)
     elif body.get("changed", True):
         console.say(_("core{core} is active now.", core=body.get("active_core")))
+        console.note(
+            _(
+                "Answers that had begun are finished by the other core. Before you stop it, see in "
+                "`heyken status` that it makes none any more."
+            )
+        )
     else:
         console.say(_("core{core} was active already.", core=body.get("active_core")))
     return EXIT_OK

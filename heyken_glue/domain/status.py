@@ -23,7 +23,10 @@ class CoreHealth(enum.StrEnum):
 
 @dataclass(frozen=True)
 class CoreView:
-    """One core, as the answering core knows it; `last_check` is 0 if it was never heard."""
+    """One core, as the answering core knows it; `last_check` is 0 if it was never heard.
+
+    `answers` is the number of those that it is making, None where that is not known.
+    """
 
     core_id: int
     name: str
@@ -31,6 +34,7 @@ class CoreView:
     last_check: float
     sentence: Sentence
     vrrp: Vrrp
+    answers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,7 @@ def _core_body(core: CoreView, language: str) -> dict[str, Any]:
         "last_check": core.last_check,
         "sentence": core.sentence.in_language(language),
         "vrrp": core.vrrp.value,
+        "answers": core.answers,
     }
 
 

@@ -137,6 +137,7 @@ class Verdict:
     peer: PeerView | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     was_capable: bool = True
+    answers: int | None = None
 
     def to_body(self) -> dict[str, Any]:
         """Return the JSON that `/verdict` answers."""
@@ -161,6 +162,7 @@ class Verdict:
             else None,
             "peer": _peer_body(self.peer),
             "facts": dict(self.facts),
+            "answers": self.answers,
         }
 
 
@@ -205,6 +207,7 @@ class VerdictAnswer:
     facts: Mapping[str, str] = field(default_factory=dict)
     was_capable: bool = True
     heard_peer: HeardPeer | None = None
+    answers: int | None = None
 
 
 def parse_verdict(body: Mapping[str, Any]) -> VerdictAnswer:
@@ -223,6 +226,7 @@ def parse_verdict(body: Mapping[str, Any]) -> VerdictAnswer:
             facts={str(key): str(value) for key, value in (body.get("facts") or {}).items()},
             was_capable=body.get("was_capable") is not False,
             heard_peer=_heard(body.get("peer")),
+            answers=body["answers"] if isinstance(body.get("answers"), int) else None,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no verdict: {error!r}") from error

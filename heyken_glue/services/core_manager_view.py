@@ -148,7 +148,7 @@ class Observer:
             return CoreView(core_id, name, health, heard or 0.0, say("silent", core=name), vrrp)
         self._heard[core_id] = answer.time
         health = CoreHealth.HEALTHY if answer.capable else CoreHealth.UNHEALTHY
-        return CoreView(core_id, name, health, answer.time, answer.sentence, vrrp)
+        return CoreView(core_id, name, health, answer.time, answer.sentence, vrrp, answer.answers)
 
     async def _own_verdict(self) -> VerdictAnswer | None:
         try:

@@ -7,6 +7,7 @@ import contextlib
 import uuid
 from collections.abc import Awaitable, Callable
 
+import uvloop
 from aiohttp import web
 
 from heyken_glue import logs
@@ -38,6 +39,8 @@ from heyken_glue.services.peers import PeerDoor, only_peer, own_core_id
 from heyken_glue.settings import Health, Settings, section
 
 UNIT = "health"
+# it wakes up some hundred times a second, for next to nothing each time
+loop_factory = uvloop.new_event_loop
 # a machine that is only slow gets another look before systemd is told that the loop hangs
 HEART_SECONDS = 4.0
 _log = logs.get(__name__)
@@ -146,6 +149,7 @@ class HealthUnit:
             peer=self._peer(),
             facts=self._facts.facts,
             was_capable=self._steady.capable or self.falls > 0,
+            answers=self._looker.findings.answers,
         )
 
     def _peer(self) -> PeerView | None:

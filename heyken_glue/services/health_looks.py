@@ -39,6 +39,8 @@ class Findings:
     # None while the gateway is silent; then `known` is what it said last
     work: Work | None = None
     known: Work | None = None
+    # answers that this core is making, whoever reads them; None while nothing is known
+    answers: int | None = None
     work_at: float = float("-inf")
     # requests of our own, for there is one at most
     asking: bool = False
@@ -146,11 +148,13 @@ class Looker:
         except errors.HeykenError as failure:
             error = failure.tried
             # it may have begun something meanwhile or given it up: nothing is known
-            self.findings.work = None
+            self.findings.work = self.findings.answers = None
         else:
             self.findings.work_at = asked_at
             self._take_work(progress.parse_work(body))
             draining = body.get("draining") is True
+            answers = body.get("answers")
+            self.findings.answers = answers if isinstance(answers, int) else None
         self._judge_gateway(error, draining=draining)
 
     async def look_at_models(self) -> None:

@@ -90,7 +90,7 @@ class FakeGateway:
         self.model: dict[str, int] | None = {
             "running": 0, "pieces": 0, "answered": 0, "failed": 0, "silent": 0
         }  # fmt: skip
-        self.status, self.draining = 200, False
+        self.status, self.draining, self.answers = 200, False, 0
 
     def routes(self) -> web.RouteTableDef:
         table = web.RouteTableDef()
@@ -103,7 +103,7 @@ class FakeGateway:
 
     async def _load(self, _request: web.Request) -> web.Response:
         body = {
-            "answers": 0,
+            "answers": self.answers,
             "draining": self.draining,
             **({"model": self.model} if self.model is not None else {}),
         }

@@ -76,6 +76,13 @@ def test_status_offline_is_exit_1(authority: Authority, write_client_file: Write
         assert cli.main(["status"]) == 1
 
 
+@pytest.mark.parametrize(("answers", "told"), [(3, True), (0, False), (None, False)])
+def test_status_says_what_a_core_still_finishes(answers: int | None, told: bool) -> None:
+    cores = {"2": {"name": "core2", "status": "healthy", "answers": answers}}
+    (row,) = status._rows(Console("en"), {"cores": cores})
+    assert ("answers in the making: 3" in row[-1]) is told
+
+
 def test_status_says_when_only_answers_are_given() -> None:
     door = api.Door("vip", "https://192.0.2.10:5000")
     body = {**STATUS, "effects": {"allowed": False, "core": None, "reason": "two have to agree"}}

@@ -103,6 +103,15 @@ async def test_a_core_that_says_nothing_about_itself_is_not_compared(
     assert (body["status"], body["parity"]) == ("online", None)
 
 
+@pytest.mark.parametrize("told", [3, None, "many"])
+async def test_what_a_core_still_finishes_is_told(
+    observer: Observer, peer: FakePeer, told: object
+) -> None:
+    peer.verdict = verdict_body(2, answers=told)
+    wanted = told if isinstance(told, int) else None
+    assert (await _status(observer))["cores"]["2"]["answers"] == wanted
+
+
 async def test_one_late_answer_is_no_news_and_silence_is(
     observer: Observer, peer: FakePeer, own: Own, clock: HeldClock
 ) -> None:

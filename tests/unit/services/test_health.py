@@ -244,6 +244,18 @@ async def test_a_gateway_that_is_away_is_out_after_two_looks(
     assert "the gateway does not answer" in unit.verdict.sentence.en
 
 
+async def test_the_verdict_tells_what_the_core_is_making(
+    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway
+) -> None:
+    gateway.answers = 2
+    await _make_capable(unit, eyes)
+    assert unit.verdict.to_body()["answers"] == 2
+    gateway.status = 500
+    await eyes.looker.look_at_gateway()
+    unit.look()
+    assert unit.verdict.to_body()["answers"] is None
+
+
 async def test_a_gateway_that_goes_down_is_out_at_once(
     unit: HealthUnit, eyes: Eyes, gateway: FakeGateway
 ) -> None:
