@@ -163,15 +163,16 @@ class RedisCopies:
         return bool(portion.base or portion.texts)
 
     def _queue_state(self, pipeline: Any, portion: Portion) -> None:  # noqa: ANN401 - the library's
+        if portion.base and portion.state is RunState.RUNNING:
+            return
         key = self._key(portion.answer_id)
         state = json.dumps({"state": portion.state, "end": dict(portion.end)})
         fields = {str(portion.run): state}
         if not portion.base:
             fields[QUESTION] = portion.question.to_json()
-        if not portion.base or portion.state is not RunState.RUNNING:
-            pipeline.hset(key, mapping=fields)
-            pipeline.expire(key, self._ttl)
-            pipeline.expire(self._key(portion.answer_id, portion.run), self._ttl)
+        pipeline.hset(key, mapping=fields)
+        pipeline.expire(key, self._ttl)
+        pipeline.expire(self._key(portion.answer_id, portion.run), self._ttl)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
