@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lab.faults import Host, clock, disk, hosts, models, network, units
 
 HOUR = 3600
+SLOW = (0.1, 0.4)  # of a processor
 OWN_UNITS = ("gateway", "health", "core-manager", "assistant")
 Context = contextlib.AbstractContextManager[object]
 
@@ -69,6 +70,7 @@ def _memory(parts: Parts, roll: random.Random) -> Context:
 KINDS: dict[str, Kind] = {
     "core killed": lambda parts, _: hosts.killed(parts.victim),
     "core frozen": lambda parts, _: hosts.frozen(parts.victim),
+    "core slow": lambda parts, roll: hosts.slow(parts.victim, roll.uniform(*SLOW)),
     "witness killed": lambda parts, _: hosts.killed(parts.hub),
     "unit stopped": lambda parts, roll: units.stopped(
         parts.victim, _unit(roll, "ollama.service", "keepalived.service")

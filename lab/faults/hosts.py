@@ -11,6 +11,7 @@ from lab import containers, engine, shell
 from lab.problem import Problem
 
 RUN_SECONDS = 180.0
+PERIOD_MICROSECONDS = 100_000
 
 
 class Host:
@@ -51,6 +52,11 @@ class Host:
     def unpause(self) -> None:
         """Let a frozen host go on."""
         self._container.unpause()
+
+    def slow_down(self, processors: float | None) -> None:
+        """Let the host use so much of a processor at most; None takes the limit away."""
+        quota = -1 if processors is None else int(processors * PERIOD_MICROSECONDS)
+        self._container.update(cpu_period=PERIOD_MICROSECONDS, cpu_quota=quota)
 
     def running(self) -> bool:
         """Whether the host runs; a frozen one does not."""
@@ -109,3 +115,13 @@ def frozen(host: Host) -> Iterator[None]:
         yield
     finally:
         host.unpause()
+
+
+@contextlib.contextmanager
+def slow(host: Host, processors: float) -> Iterator[None]:
+    """Leave the host a part of a processor, as a machine that is shared with others does."""
+    host.slow_down(processors)
+    try:
+        yield
+    finally:
+        host.slow_down(None)

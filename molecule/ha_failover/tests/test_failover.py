@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 
 import pytest
 
-from lab.faults import Host, models, units
+from bench.pair import TAKEN
+from lab.faults import Host, hosts, models, units
 from tests.support.pair import Pair, healthy, wait_for
 
 QUESTION = "What is the capital of Poland?"
@@ -15,6 +17,7 @@ LONG_QUESTION = "Write a long story about a lighthouse keeper and the sea."
 MANY = 20  # tokens or characters that only a long answer has
 ASKED_MEANWHILE = 6
 OLLAMA = "ollama.service"
+SLOW, SLOW_SECONDS = 0.25, 15.0  # of a processor
 
 
 def assert_moved(pair: Pair, before: str, *, cause: str) -> None:
@@ -135,6 +138,16 @@ def test_a_core_whose_model_is(pair: Pair, fault: Fault) -> None:
         assert_moved(pair, before, cause="failover")
         sentence = pair.status()["cores"][before[-1]]["sentence"]
         assert "model" in sentence.lower() or "ollama" in sentence.lower(), sentence
+
+
+def test_a_slow_holder_still_answers_and_the_address_does_not_flap(pair: Pair) -> None:
+    holder, begun = pair.holder(), time.time()
+    with hosts.slow(pair.hosts[holder], SLOW):
+        for _ in range(3):
+            assert pair.ask(QUESTION)["response"].strip()
+        time.sleep(SLOW_SECONDS)  # long enough to be taken for dead or hung again and again
+    moves = sum(int(host.run(TAKEN.format(begun))) for host in pair.hosts.values())
+    assert moves <= 1, "it came and went"
 
 
 def test_without_any_capable_core_people_get_the_reason(pair: Pair) -> None:

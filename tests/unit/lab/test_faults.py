@@ -41,6 +41,9 @@ class Scripted(Host):
     def unpause(self) -> None:
         self.did.append("unpause")
 
+    def slow_down(self, processors: float | None) -> None:
+        self.did.append(f"slow_down {processors}")
+
 
 def trio() -> tuple[Scripted, Scripted, Scripted]:
     one, two, three = (Scripted(f"core{n}", n, date=TIMES) for n in (1, 2, 3))
@@ -99,8 +102,9 @@ def test_the_rules_of_a_host_that_was_killed_are_gone_with_it() -> None:
         (lambda host: network.lossy(host, 10), "delete table ip heyken_fault_"),
         (lambda host: disk.full(host, "a.service", "/var/a"), "umount --lazy /var/a"),
         (hosts.frozen, "unpause"),
+        (lambda host: hosts.slow(host, 0.2), "slow_down None"),
     ],
-    ids=["hung", "stopped", "killed", "loss", "disk", "frozen"],
+    ids=["hung", "stopped", "killed", "loss", "disk", "frozen", "slow"],
 )
 def test_each_fault_is_undone_when_a_test_fails(fault: Any, undone: str) -> None:
     host = Scripted("core1", 1)
