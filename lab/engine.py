@@ -68,7 +68,7 @@ def ensure(progress: Progress) -> docker.DockerClient:
             ["systemctl", "start", "docker.service"],
             timeout_seconds=START_SECONDS,
             what="the Docker engine does not start",
-            todo="see journalctl -u docker, mend the cause, and run make deploy again",
+            todo="see journalctl -u docker, mend the cause, and run the same command again",
         )
     else:
         progress.say("no init system runs here: starting dockerd, which make destroy ends again")
@@ -185,5 +185,5 @@ def _wait() -> docker.DockerClient:
     raise Problem(
         "the Docker engine does not start",
         why=tail,
-        todo=f"see {log} (or journalctl -u docker), mend the cause, and run make deploy again",
+        todo=f"see {log} (or journalctl -u docker), mend the cause, and run the same command again",
     )

@@ -63,24 +63,46 @@ def destroy(lab: Lab, progress: Progress) -> None:
     with ExitStack() as stack:
         if lab.state.exists():
             stack.enter_context(exclusive.only_one(lab))
-        _remove(lab, progress)
-    with progress.phase("engine"):
-        ended = engine.stop_own()
-    if ended:
-        progress.say("the engine that the deployment had started has ended")
+        if lab.environment == "lab":  # machines of one's own have no engine that we may touch
+            _remove_hosts(lab, progress)
+        _forget(lab, progress)
+        if lab.is_default:
+            programs.unlink()
+    if lab.environment == "lab":
+        with progress.phase("engine"):
+            ended = engine.stop_own()
+        if ended:
+            progress.say("the engine that the deployment had started has ended")
     progress.say(f"the artefacts stay in {lab.cache}")
 
 
-def _remove(lab: Lab, progress: Progress) -> None:
+def _remove_hosts(lab: Lab, progress: Progress) -> None:
+    """Remove hosts, networks and volumes; Problem if the engine that has them does not answer."""
+    made = (lab.state / "terraform").exists()
+    if made:
+        _wake(lab, progress)
     with progress.phase("destroy"):
-        if engine.connect() is not None and (lab.state / "terraform").exists():
+        if made:
             _terraform_destroy(lab, progress)
         swept = containers.sweep(lab)
     for thing in swept:
         progress.say(f"was left over: {thing}")
-    _forget(lab, progress)
-    if lab.is_default:
-        programs.unlink()
+
+
+def _wake(lab: Lab, progress: Progress) -> None:
+    """Start the engine that holds the hosts: after a reboot nothing else may have done so."""
+    if engine.connect() is not None:
+        return
+    if not engine.data_directory().exists():
+        # An engine made anew would know nothing of the hosts, and they would seem to be gone.
+        raise Problem(
+            f"the hosts of {lab.name} cannot be removed",
+            why="no Docker engine answers, and none that we could start has data here",
+            todo=f"start the engine that has them, then {lab.make('destroy')}; "
+            f"if they are gone for good: rm -r {lab.state}",
+        )
+    with progress.phase("engine"):
+        engine.ensure(progress)
 
 
 def confirm(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import preflight
+from lab import containers, engine, preflight
 from lab.problem import Problem
 from lab.progress import Progress
 from lab.settings import REPOSITORY, Lab, Networks
@@ -87,6 +88,65 @@ def test_destroying_needs_the_right_name(
     assert code == 1
     assert "was not destroyed" in said
     assert deployed.deployed
+
+
+class Engine:
+    """Stands for Docker: down at first, with or without data on this machine."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, data: Path) -> None:
+        self.did: list[str] = []
+        monkeypatch.setenv("CONFIRM", NOBODY)
+        monkeypatch.setattr(engine, "connect", lambda: self if self.did else None)
+        monkeypatch.setattr(engine, "data_directory", lambda: data)
+        monkeypatch.setattr(engine, "ensure", lambda _: self.did.append("started"))
+        monkeypatch.setattr(engine, "stop_own", lambda: self.did.append("ended"))
+        monkeypatch.setattr(lifecycle, "_terraform_destroy", lambda *_: self.did.append("removed"))
+        monkeypatch.setattr(containers, "sweep", lambda _: [])
+
+
+def test_destroying_first_starts_the_engine_that_has_the_hosts(
+    deployed: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = Engine(monkeypatch, data=tmp_path)
+    lifecycle.destroy(deployed, Progress())
+    assert docker.did == ["started", "removed", "ended"]
+    assert not deployed.state.exists()
+
+
+def test_nothing_is_forgotten_while_the_hosts_cannot_be_reached(
+    deployed: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = Engine(monkeypatch, data=tmp_path / "none")
+    with pytest.raises(Problem, match="cannot be removed"):
+        lifecycle.destroy(deployed, Progress())
+    assert docker.did == []
+    assert deployed.deployed
+
+
+def test_nothing_is_forgotten_when_the_engine_does_not_start(
+    deployed: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Progress) -> None:
+        raise Problem("the Docker engine does not start", why="its log", todo="mend it")
+
+    Engine(monkeypatch, data=tmp_path)
+    monkeypatch.setattr(engine, "ensure", refuse)
+    with pytest.raises(Problem, match="does not start"):
+        lifecycle.destroy(deployed, Progress())
+    assert deployed.deployed
+
+
+def test_forgetting_machines_of_ones_own_touches_no_engine(
+    deployed: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked() -> None:
+        raise Problem("the Docker engine does not let you in", why="no root", todo="sudo")
+
+    monkeypatch.setenv("CONFIRM", NOBODY)
+    monkeypatch.setattr(engine, "connect", locked)
+    monkeypatch.setattr(engine, "stop_own", locked)
+    lifecycle.destroy(dataclasses.replace(deployed, environment="hosts"), Progress())
+    assert not deployed.state.exists()
 
 
 def test_an_answer_out_of_a_pipe_counts(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
