@@ -26,6 +26,8 @@ endif
 ifdef CONFIRM
 export CONFIRM
 endif
+# What the person typed, for whoever has to say it back.
+export TYPED := $(if $(SUDO_USER),sudo )make $(strip $(MAKECMDGOALS) $(MAKEOVERRIDES))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help

@@ -8,10 +8,12 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab.problem import Problem
 
 TAIL_LINES = 12
+STEPS = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 
 def run(
@@ -41,11 +43,11 @@ def run(
     try:
         out, err = process.communicate(timeout=timeout_seconds)
     except subprocess.TimeoutExpired as error:
-        _end(process)
+        end(process)
         why = f"no end after {timeout_seconds:.0f} s"
         raise Problem(what or f"{words[0]} was ended", why=why, todo=todo) from error
     except BaseException:
-        _end(process)
+        end(process)
         raise
     if process.returncode != 0:
         said = (err or out).strip() or "it said nothing"
@@ -82,12 +84,18 @@ def _start(
     )
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
+def end(
+    process: subprocess.Popen[Any], steps: Sequence[tuple[signal.Signals, float]] = STEPS
+) -> None:
+    """End the process group that `process` leads: each signal and its seconds, until it ends.
+
+    An interrupt in between goes on to the next signal at once: somebody is impatient.
+    """
+    for number, seconds in steps:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         try:
-            process.communicate(timeout=5)
-        except subprocess.TimeoutExpired:
+            process.communicate(timeout=seconds)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             continue
         return

@@ -11,15 +11,21 @@ cache=${HEYKEN_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/heyken}
 stamp=$(cat locks/control.txt locks/bootstrap.txt pyproject.toml "$0" <(pwd) | sha256sum | cut -c1-64)
 [[ -x .venv/bin/heyken && $(cat .venv/.stamp 2>/dev/null) == "$stamp" ]] && exit 0
 
-# One at a time: two commands at once would clear each other's packages away. The lock ends with this script.
-exec 9<"$0"
-flock 9
-[[ -x .venv/bin/heyken && $(cat .venv/.stamp 2>/dev/null) == "$stamp" ]] && exit 0
-
 problem() { # what, why, what to do
   printf '✗ %s\n  why:  %s\n  do:   %s\n' "$1" "$2" "$3" >&2
   exit 1
 }
+
+interrupted() { # the trap runs before anything else hears that its program has failed
+  printf '\n✗ interrupted\n  why:  .venv is not ready; what was fetched stays in %s\n  do:   %s\n' "$cache" "${TYPED:-tools/bootstrap.sh}" >&2
+  exit 130
+}
+trap interrupted INT TERM HUP
+
+# One at a time: two commands at once would clear each other's packages away. The lock ends with this script.
+exec 9<"$0"
+flock 9
+[[ -x .venv/bin/heyken && $(cat .venv/.stamp 2>/dev/null) == "$stamp" ]] && exit 0
 
 install_packages() {
   [[ $EUID == 0 ]] || problem "$* is missing" "installing it needs root" "sudo make, or apt-get install $*"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab import shell
 from lab.problem import Problem
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 KEEP_LOGS = 20
+# Ansible gives its workers 10 s when it is interrupted, then terminates them.
+STEPS = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 
 def run(
@@ -35,18 +39,24 @@ def run(
         str(REPOSITORY / "ansible" / "playbooks" / playbook),
         *options,
     ]
+    # A session of its own: an interrupt reaches it once, from here, and not from the terminal too,
+    # because at a second one it drops its workers instead of ending them.
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        cwd=REPOSITORY,
+        env=environment(inventory.name, log),
+        start_new_session=True,
+    )
     try:
-        code = subprocess.run(
-            command,
-            check=False,
-            timeout=seconds,
-            stdin=subprocess.DEVNULL,
-            cwd=REPOSITORY,
-            env=environment(inventory.name, log),
-        ).returncode
+        code = process.wait(seconds)
     except subprocess.TimeoutExpired as error:
+        shell.end(process, STEPS)
         why, todo = f"no end after {seconds} s", f"see {log}, then run make deploy again"
         raise Problem(f"{playbook} was ended", why=why, todo=todo) from error
+    except BaseException:
+        shell.end(process, STEPS)
+        raise
     if code != 0:
         raise Problem(
             f"{playbook} failed ({code})",

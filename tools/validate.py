@@ -14,6 +14,7 @@ from lab.problem import Problem
 from lab.progress import Progress
 from lab.settings import REPOSITORY, Lab
 from lab.shell import run
+from tools import ending
 from tools.terraform import CLI_CONFIG
 
 LEAST = 4  # directories: two modules and two environments
@@ -58,7 +59,8 @@ def _test(program: Path, directory: Path, config: Path) -> str:
 
 if __name__ == "__main__":
     os.environ.pop("TF_CLI_CONFIG_FILE", None)
-    try:
-        validate(settings.load(), Progress())
-    except Problem as problem:
-        sys.exit(f"✗ {problem}")
+    sys.exit(
+        ending.run(
+            lambda: validate(settings.load(), Progress()), otherwise="python -m tools.validate"
+        )
+    )
