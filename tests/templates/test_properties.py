@@ -209,6 +209,22 @@ def test_ollama_listens_on_loopback_off_the_well_known_port(render: Render) -> N
     assert "IPAddressDeny=any" in text
 
 
+@pytest.mark.parametrize(
+    ("parameters", "most"),
+    [
+        ({}, 0),
+        ({"parameters": [{"name": "stop", "value": "<|im_end|>"}]}, 0),
+        ({"parameters": [{"name": "num_predict", "value": "512"}]}, 512),
+    ],
+)
+def test_the_gateway_knows_a_models_longest_answer(
+    render: Render, parameters: dict[str, object], most: int
+) -> None:
+    model = {"name": "heyken-general", "file": "m.gguf", "sha256": "0" * 64, "digest": "1" * 64}
+    text = render("glue", "etc/heyken/heyken.toml.j2", ollama_models=[model | parameters])
+    assert tomllib.loads(text)["gateway"]["answer_tokens_max"] == most
+
+
 def test_ollama_recipe_leaves_a_trailing_answer_open(render: Render) -> None:
     text = render(
         "ollama",
