@@ -35,6 +35,7 @@ class Ice:
         self._ahead = 0.0
         self.at: int | None = None
         self.frozen = asyncio.Event()
+        self.lease_wanted = asyncio.Event()
         self.unsettled = 0
 
     def boottime(self) -> float:
@@ -197,6 +198,7 @@ class IcyLease:
     async def held(self, least_seconds: float = 0.0) -> Holding | None:
         """Return the right to act, if it is certain now by this core's clock."""
         asked = self._ice.boottime()
+        self._ice.lease_wanted.set()
         await self._ice.passing()
         holding = await self._lease.held(least_seconds)
         await self._ice.passing()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import random
 import time
@@ -11,7 +12,12 @@ from typing import Any
 import pytest
 
 from heyken_glue.domain.conversation import is_unfinished, reply_id
-from heyken_glue.services import assistant, assistant_announcer
+from heyken_glue.domain.lease import Holding
+from heyken_glue.domain.sentences import NOTHING
+from heyken_glue.runtime import http
+from heyken_glue.runtime.clock import boottime
+from heyken_glue.services import assistant, assistant_announcer, assistant_door
+from heyken_glue.services.assistant_desk import Outside
 from tests.support.assistant import Scene, eventually
 from tests.support.ice import Ice, Scripted
 from tests.support.rocketchat import BOT
@@ -132,6 +138,53 @@ async def test_one_that_gets_the_address_back_as_it_wakes_up_begins_anew(
     await settle(stage)
     assert stage.text(asked) in wholes
     assert len(bot_messages(stage, "general")) == 1
+
+
+class Granted:
+    """What a core would have that asked nobody: the right to act, always."""
+
+    epoch, reason = 1, NOTHING
+
+    async def held(self, least_seconds: float = 0.0) -> Holding:
+        """Return the right to act."""
+        return Holding(self.epoch, boottime() + least_seconds + 1)
+
+
+@pytest.mark.parametrize("leased", [True, False], ids=["with the lease", "without"])
+async def test_what_has_no_key_is_done_once_because_of_the_lease(
+    stage: Scene, monkeypatch: pytest.MonkeyPatch, leased: bool
+) -> None:
+    """Its sender gave the frozen core up and asked the other one; the first one still has it."""
+    monkeypatch.setattr(assistant_door, "LEASE_SECONDS", 1.5 if leased else 10.0)
+    ice, outside = Ice(), stage._outside
+
+    async def unleased(core_id: int) -> Outside:
+        return dataclasses.replace(await outside(core_id), lease=Granted())
+
+    if not leased:
+        stage._outside = unleased  # type: ignore[method-assign]
+    await stage.start(1, ice=ice)
+    await stage.start(2)
+    ice.freeze()
+    first = asyncio.create_task(wish(stage, "core1"))
+    await eventually(ice.lease_wanted.is_set, "the wish has come to core1")
+    stage.pair.move(2)
+    assert await wish(stage, "core2") == 200
+    ice.thaw(after_seconds=60, unsettled=0)
+    assert await first == (503 if leased else 200)
+    posted = [message["msg"] for message in await stage.chat.messages("general")]
+    assert posted == ["hello"] * (1 if leased else 2)
+
+
+async def wish(stage: Scene, core: str) -> int:
+    """Ask a core's door to post something, without a key; return the answer's status."""
+    path = stage.directory / core / "assistant" / "http.sock"
+    body = {"room_id": "GENERAL", "text": "hello"}
+    async with (
+        http.unix_session(path, total_seconds=10) as session,
+        session.post("/send", json=body) as answer,
+    ):
+        return answer.status
 
 
 async def slip(stage: Scene, asked: dict[str, Any], text: str) -> None:

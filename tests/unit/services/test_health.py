@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from heyken_glue.adapters.keepalived.track_file import TrackFile
+from heyken_glue.domain import progress
+from heyken_glue.domain.progress import Stall
 from heyken_glue.domain.sentences import Sentence
 from heyken_glue.runtime import http
 from heyken_glue.runtime.daemon import Daemon, Notifier
@@ -134,6 +136,27 @@ async def test_a_server_that_does_nothing_while_somebody_waits_is_out_within_hal
     assert after is not None
     assert after <= 0.4, after
     assert "hangs" in unit.verdict.sentence.en
+
+
+@pytest.fixture(params=[True, False], ids=["with evidence", "without"])
+def evidence(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether what the model server gets done counts."""
+    if not request.param:
+        left_out = progress.check_progress(Stall())
+        monkeypatch.setattr(progress, "check_progress", lambda _: left_out)
+    return bool(request.param)
+
+
+async def test_nothing_but_the_evidence_of_progress_finds_a_hung_server_in_time(
+    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, clock: HeldClock, evidence: bool
+) -> None:
+    """Its processes are there and its lists come, as with one that reads a long question."""
+    await _make_capable(unit, eyes)
+    gateway.now(running=1)
+    await eyes.looker.look_at_gateway()
+    await eyes.looker.look_at_models()
+    fell = await _look_on(unit, eyes, clock, looks=50)
+    assert (fell is not None) is evidence, unit.verdict.sentence.en
 
 
 @pytest.mark.parametrize("sign", ["processor", "swap", "starved", "other thread", "pieces"])
