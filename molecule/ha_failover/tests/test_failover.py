@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import requests
 
 from bench.pair import TAKEN
+from lab import settings
 from lab.faults import Host, hosts, models, units
+from lab.settings import REPOSITORY
 from tests.support.pair import Pair, healthy, wait_for
 
 QUESTION = "What is the capital of Poland?"
@@ -18,6 +25,8 @@ MANY = 20  # tokens or characters that only a long answer has
 ASKED_MEANWHILE = 6
 OLLAMA = "ollama.service"
 SLOW, SLOW_SECONDS = 0.25, 15.0  # of a processor
+VIP_UNIT = "heyken-vip-address.service"
+MAIN_PID = "systemctl show -P MainPID keepalived"
 
 
 def assert_moved(pair: Pair, before: str, *, cause: str) -> None:
@@ -48,6 +57,31 @@ def test_a_planned_switch_moves_the_address_there_and_back(pair: Pair) -> None:
             "changed": True,
         }
         assert_moved(pair, start, cause="planned")
+
+
+@pytest.mark.parametrize(
+    ("folder", "playbook"),
+    [(".", "ansible/playbooks/switch_core.yml"), ("ansible/playbooks", "switch_core.yml")],
+    ids=["by its path", "from its folder"],
+)
+def test_the_playbook_moves_the_address(pair: Pair, folder: str, playbook: str) -> None:
+    before = pair.holder()
+    named = f"core_id={pair.other(before)[-1]}"
+    # as a person calls it, who has none of molecule's settings
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    done = subprocess.run(  # noqa: S603 - our own playbook
+        [str(Path(sys.executable).with_name("ansible-playbook")), playbook,
+         "--extra-vars", named, "--extra-vars", "force=true"],
+        cwd=REPOSITORY / folder,
+        env=kept,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_moved(pair, before, cause="planned")
 
 
 def test_a_switch_to_the_holder_changes_nothing(pair: Pair) -> None:
@@ -98,6 +132,51 @@ def test_an_open_stream_outlives_a_planned_switch(pair: Pair) -> None:
     seen += events
     assert seen[-1] == "done", seen[-5:]
     assert seen.count("token") > MANY, "the answer was over before the switch: this proves nothing"
+
+
+def test_without_the_second_chance_that_stream_is_cut(pair: Pair) -> None:
+    """Or the test before proves nothing: the new holder answers for what it does not know."""
+    before = pair.holder()
+    after = pair.other(before)
+    taking = pair.hosts[after]
+    taking.run("nft delete table ip heyken_second_chance")
+    try:
+        events = pair.stream(LONG_QUESTION)
+        assert next(events), "nothing was answered"
+        assert pair.switch(int(after[-1]), force=True).ok
+        with pytest.raises(requests.RequestException):
+            assert "done" not in list(events), "it came to its end"
+    finally:
+        taking.run(f"systemctl reload {VIP_UNIT}")
+    assert "heyken_second_chance" in taking.run("nft list tables ip")
+    wait_for("the address moved", lambda: pair.holders() == [after])
+
+
+def _with_address(pair: Pair) -> list[str]:
+    """Return the cores that would answer for the address: that on lo does not count."""
+    look = f"ip -o -4 address show scope global to {settings.load().vip}/32"
+    return [name for name, host in pair.hosts.items() if host.run(look).strip()]
+
+
+KILLS = {
+    "its first process": "kill -KILL $(systemctl show -P MainPID keepalived)",
+    "all of it": "systemctl kill --signal=SIGKILL keepalived",
+}
+
+
+@pytest.mark.parametrize("kill", KILLS.values(), ids=KILLS)
+def test_a_killed_keepalived_leaves_no_address_behind(pair: Pair, kill: str) -> None:
+    before = pair.holder()
+    after = pair.other(before)
+    assert _with_address(pair) == [before]
+    host = pair.hosts[before]
+    former = host.run(MAIN_PID)
+    host.run(kill)
+    wait_for("the other one took the address", lambda: pair.holders() == [after])
+    wait_for("keepalived runs again", lambda: host.run(MAIN_PID) not in {former, "0\n"})
+    wait_for("only one has the address", lambda: _with_address(pair) == [after])
+    healthy(pair)
+    assert _with_address(pair) == [after] == pair.holders()
 
 
 def test_a_question_in_the_terminal_outlives_the_loss_of_its_core(pair: Pair) -> None:
