@@ -6,6 +6,7 @@ HEYKEN_LAB names the lab. Those tests that break something refuse the default on
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import re
 
 import pytest
@@ -72,6 +73,7 @@ async def test_who_watches_while_a_core_is_killed_sees_one_whole_answer(
 ) -> None:
     tab = await open_lab(lab_chat, lab_tabs, locale=locale)
     before = pair.holder()
+    begun = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     answer = await talk.ask(tab, f"@{BOT} {LONG}")
     await answer.has_grown_to(60)
     await expect(answer.body.locator(".growing")).to_have_text(CURSOR)
@@ -87,10 +89,26 @@ async def test_who_watches_while_a_core_is_killed_sees_one_whole_answer(
     assert talk.letters(replies[0]) == talk.letters(text)
     after = await asyncio.to_thread(pair.holder)
     assert after == pair.other(before), "the other core must hold the address now"
+    reason = str((await asyncio.to_thread(pair.status))["reason"])
+    assert before in reason, reason
+    told = await asyncio.to_thread(
+        wait_for, "the channel tells of it", lambda: announced(lab_chat, after, since=begun)
+    )
+    assert len(told) == 1, told
+    assert reason in told[0]
     await tab.open_room("heyken-system")
-    await expect(tab.message(after).last).to_be_visible()
+    await expect(tab.message("is the active core since").last).to_contain_text(reason)
     if locale == "en-GB":
         await picture(tab, "chat-announcement")
+
+
+def announced(lab_chat: LabChat, holder: str, *, since: str) -> list[str]:
+    """Return what was posted since then in the channel of the system about a new holder."""
+    user = lab_chat.user
+    query = {"roomId": user.room_id("heyken-system"), "lastUpdate": since}
+    found = user.get("chat.syncMessages", **query)["result"]["updated"]
+    texts = [str(one["msg"]) for one in found if one["u"]["username"] == BOT and one["ts"] > since]
+    return [text for text in texts if text.startswith(f"*{holder}* is the active core since")]
 
 
 async def test_a_restart_of_the_chat_host_loses_nothing(
