@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ short_description: Users, channels, permissions and settings of a Rocket.Chat wo
 description:
   - What is declared is made so. What was declared at the last run and is not any more is taken
     back. What people did by themselves stays as it is.
-  - At the end the bot posts a message, which is deleted at once, because a workspace without a
-    licence refuses messages while all its health checks stay green.
+  - At the end of each run the bot posts a message, which is deleted at once, because a workspace
+    without a licence refuses messages while all its health checks stay green. It is no change.
 options:
   url: {description: Where the server answers., type: str, required: true}
   admin: {description: Name of an administrator., type: str, required: true}
@@ -37,7 +36,7 @@ options:
   permissions: {description: Roles by permission., type: dict, required: true}
   settings: {description: Values by setting., type: dict, required: true}
   bot: {description: Whose token is made and where it is kept., type: dict, required: true}
-  proof: {description: Where the message goes and how long it counts., type: dict, required: true}
+  proof_channel: {description: Where the message goes., type: str, required: true}
   state_file: {description: Keeps what was declared last., type: path, required: true}
 """
 EXAMPLES = r"""
@@ -51,14 +50,13 @@ EXAMPLES = r"""
     permissions: {view-full-other-user-info: [bot]}
     settings: {Site_Name: Heyken}
     bot: {username: heyken_bot, token_file: /etc/heyken/rocketchat/bot.json, token_name: heyken}
-    proof: {channel: heyken-logs, hours: 12}
+    proof_channel: heyken-logs
     state_file: /etc/heyken/rocketchat/workspace.json
 """
 RETURN = r"""
 changes: {description: What was changed., type: list, elements: str, returned: always}
 """
 
-HOUR_SECONDS = 3600
 NO_ANSWER = 0
 NOT_LOGGED_IN = 401
 RESTRICTED = (
@@ -136,35 +134,31 @@ def make(params: Answer, applied: Answer, *, check_mode: bool) -> tuple[list[str
     permissions(changes, params["permissions"], applied.get("permissions", {}))
     users.make(params["users"])
     Channels(changes, users, applied.get("channels", {})).make(params["channels"])
-    proof = make_bot(params, changes, applied.get("proof", 0))
+    make_bot(params, changes)
     admin.post("logout", {})
     return changes.made, {
         "users": users.prints,
         "channels": {channel["name"]: channel["members"] for channel in params["channels"]},
         "permissions": params["permissions"],
-        "proof": proof,
     }
 
 
-def make_bot(params: Answer, changes: Changes, proved: float) -> float:
-    """Keep the bot's token valid and prove the workspace with it; return the time of the proof."""
+def make_bot(params: Answer, changes: Changes) -> None:
+    """Keep the bot's token valid and prove the workspace with it: a licence may lapse any day."""
     wanted, api = params["bot"], Api(params["url"])
     file = Path(wanted["token_file"])
     login = known_login(api, file)
     if login is None:
         changes.made.append(f"token of {wanted['username']}: made anew")
         if changes.check_mode:
-            return proved
+            return
         api = Api(params["url"])
         log_in(api, wanted["username"], params["passwords"])
         login = new_login(api, wanted["token_name"])
         write_private(file, login)
         api.use(login["user_id"], login["token"])
-    fresh = time.time() - proved < params["proof"]["hours"] * HOUR_SECONDS
-    if changes.check_mode or (fresh and not changes.made):
-        return proved
-    prove(api, changes.admin, params["proof"]["channel"])
-    return time.time()
+    if not changes.check_mode:
+        prove(api, changes.admin, params["proof_channel"])
 
 
 def write_private(file: Path, content: Answer) -> None:
@@ -224,11 +218,7 @@ OPTIONS: dict[str, Any] = {
             "token_name": {"type": "str", "required": True, "no_log": False},
         },
     },
-    "proof": {
-        "type": "dict",
-        "required": True,
-        "options": {"channel": _TEXT, "hours": {"type": "int", "required": True}},
-    },
+    "proof_channel": _TEXT,
     "state_file": {"type": "path", "required": True},
 }
 
