@@ -233,22 +233,13 @@ def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, p
     async def reason(language: str) -> str | None:
         return await units.reason_of(health, language)
 
-    callers = [
-        Caller(
-            name,
-            hashlib.sha256(token.encode()).hexdigest(),
-            scopes,
-            expires_on=LAST_DAYS.get(name),
-        )
-        for name, (token, scopes) in TOKENS.items()
-    ]
     metrics = Metrics()
     rate = RateLimiter(plan.rate, clock=plan.clock)
     return Doors(
         language=plan.language,
         core_ids=(1, 2),
         peers=frozenset({"core1", "core2"} - {f"core{plan.core_id}"}),
-        doorkeeper=Doorkeeper(callers, now=lambda: NOW, limiter=rate, metrics=metrics),
+        doorkeeper=Doorkeeper(_callers(), now=lambda: NOW, limiter=rate, metrics=metrics),
         store=AnswerStore(plan.store, clock=plan.clock, observer=_watched(plan, metrics)),
         kitchen=producer.Kitchen(
             model,
@@ -271,6 +262,18 @@ def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, p
         peer_answers=plan.peer_answers,
         model_id=plan.model_id,
     )
+
+
+def _callers() -> list[Caller]:
+    return [
+        Caller(
+            name,
+            hashlib.sha256(token.encode()).hexdigest(),
+            scopes,
+            expires_on=LAST_DAYS.get(name),
+        )
+        for name, (token, scopes) in TOKENS.items()
+    ]
 
 
 def _watched(plan: Plan, metrics: Metrics) -> Callable[[Answer], None]:

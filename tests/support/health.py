@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -14,11 +15,19 @@ from heyken_glue.adapters.processes import ProcessTable
 from heyken_glue.domain.checks import Process
 from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
+from heyken_glue.services.health import HealthUnit
 from heyken_glue.services.health_eyes import Eyes, eyes_of
 from heyken_glue.settings import Settings, section
 
+LOOK = 0.1  # seconds
 GATEWAY_UNIT = "heyken@gateway.service"
 RECIPE = {"template": "{{ .Prompt }}", "system": "be brief", "parameters": "seed 1"}
+
+
+class Movable(Protocol):
+    """A clock that a test moves."""
+
+    time: float
 
 
 class FakeOllama:
@@ -161,3 +170,30 @@ async def eyes_on(world: World, core: Settings, clock: Clock) -> AsyncIterator[E
         yield await eyes_of(settings, clock, stack, processes=world.processes)
         if world.ollama.hold is not None:
             world.ollama.hold.set()
+
+
+async def look_at_everything(unit: HealthUnit, eyes: Eyes) -> None:
+    """Let it see all there is, once."""
+    await eyes.looker.look_at_gateway()
+    await eyes.looker.look_at_models()
+    await eyes.prober.step()
+    await unit.ask_peer()
+
+
+async def make_capable(unit: HealthUnit, eyes: Eyes) -> None:
+    """Look at a good core until the verdict says so."""
+    await look_at_everything(unit, eyes)
+    for _ in range(3):
+        unit.look()
+    assert unit.verdict.capable, unit.verdict.sentence.en
+
+
+async def look_on(unit: HealthUnit, eyes: Eyes, clock: Movable, *, looks: int) -> float | None:
+    """Look again and again; returns after how many seconds the core fell."""
+    for number in range(1, looks + 1):
+        clock.time += LOOK
+        await eyes.looker.look_at_gateway()
+        unit.look()
+        if not unit.verdict.capable:
+            return number * LOOK
+    return None

@@ -11,10 +11,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from heyken_glue import settings
+from heyken_glue.adapters.keepalived.track_file import TrackFile
+from heyken_glue.runtime.spool import Spool
+from heyken_glue.services.health import HealthUnit
+from heyken_glue.services.health_eyes import Eyes
 from heyken_glue.services.peers import PeerDoor
-from heyken_glue.settings import Peer, RocketChat, Settings
+from heyken_glue.settings import Peer, RocketChat, Settings, section
 from tests.support.assistant import Scene, scene
-from tests.support.health import FakeGateway, FakeOllama, FakeProcesses, World
+from tests.support.health import FakeGateway, FakeOllama, FakeProcesses, World, eyes_on
 from tests.support.rocketchat import standin
 
 DIGEST = "ab" * 32
@@ -176,3 +180,24 @@ async def stage(core: Settings, tmp_path: Path) -> AsyncIterator[Scene]:
     settings_ = core.model_copy(update={"rocketchat": RocketChat(url="http://127.0.0.1:1")})
     async with standin() as chat, scene(chat, settings_, tmp_path) as it:
         yield it
+
+
+@pytest.fixture
+async def eyes(world: World, core: Settings, clock: HeldClock) -> AsyncIterator[Eyes]:
+    async with eyes_on(world, core, clock) as eyes:
+        yield eyes
+
+
+@pytest.fixture
+def unit(core: Settings, eyes: Eyes, door: PeerDoor, clock: HeldClock) -> HealthUnit:
+    vip = section(core.vip, "[vip]")
+    vip.verdict_file.write_text("1\n")
+    return HealthUnit(
+        core,
+        looker=eyes.looker,
+        facts=eyes.facts,
+        door=door,
+        track=TrackFile(vip.verdict_file),
+        spool=Spool(core.spool.directory, "health", limit_bytes=1 << 20),
+        clock=clock,
+    )

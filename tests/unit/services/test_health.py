@@ -4,81 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from heyken_glue.adapters.keepalived.track_file import TrackFile
-from heyken_glue.domain import progress
-from heyken_glue.domain.progress import Stall
 from heyken_glue.domain.sentences import Sentence
 from heyken_glue.runtime import http
 from heyken_glue.runtime.daemon import Daemon, Notifier
-from heyken_glue.runtime.spool import Spool
 from heyken_glue.services import health
 from heyken_glue.services.health import HealthUnit
 from heyken_glue.services.health_eyes import Eyes
-from heyken_glue.services.peers import PeerDoor
 from heyken_glue.settings import Settings, section
 from tests.support.health import (
     GATEWAY_UNIT,
+    LOOK,
     FakeGateway,
     FakeOllama,
     FakeProcesses,
     World,
-    eyes_on,
+    look_at_everything,
+    make_capable,
 )
 
 from .conftest import FakePeer, HeldClock, verdict_body
-
-LOOK = 0.1
-
-
-@pytest.fixture
-async def eyes(world: World, core: Settings, clock: HeldClock) -> AsyncIterator[Eyes]:
-    async with eyes_on(world, core, clock) as eyes:
-        yield eyes
-
-
-@pytest.fixture
-def unit(core: Settings, eyes: Eyes, door: PeerDoor, clock: HeldClock) -> HealthUnit:
-    vip = section(core.vip, "[vip]")
-    vip.verdict_file.write_text("1\n")
-    return HealthUnit(
-        core,
-        looker=eyes.looker,
-        facts=eyes.facts,
-        door=door,
-        track=TrackFile(vip.verdict_file),
-        spool=Spool(core.spool.directory, "health", limit_bytes=1 << 20),
-        clock=clock,
-    )
-
-
-async def _look_at_everything(unit: HealthUnit, eyes: Eyes) -> None:
-    await eyes.looker.look_at_gateway()
-    await eyes.looker.look_at_models()
-    await eyes.prober.step()
-    await unit.ask_peer()
-
-
-async def _make_capable(unit: HealthUnit, eyes: Eyes) -> None:
-    await _look_at_everything(unit, eyes)
-    for _ in range(3):
-        unit.look()
-    assert unit.verdict.capable, unit.verdict.sentence.en
-
-
-async def _look_on(unit: HealthUnit, eyes: Eyes, clock: HeldClock, *, looks: int) -> float | None:
-    """Look again and again; returns after how many seconds the core fell."""
-    for number in range(1, looks + 1):
-        clock.time += LOOK
-        await eyes.looker.look_at_gateway()
-        unit.look()
-        if not unit.verdict.capable:
-            return number * LOOK
-    return None
 
 
 def _value(core: Settings) -> str:
@@ -115,7 +63,7 @@ async def test_before_the_first_looks_the_file_stays(unit: HealthUnit, core: Set
 async def test_a_stopped_server_is_out_at_the_next_look(
     unit: HealthUnit, eyes: Eyes, core: Settings, world: World, running: int
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     world.gateway.now(running=running)
     await eyes.looker.look_at_gateway()
     world.processes.turn("T")
@@ -124,90 +72,10 @@ async def test_a_stopped_server_is_out_at_the_next_look(
     assert _value(core) == "1\n"
 
 
-async def test_a_server_that_does_nothing_while_somebody_waits_is_out_within_half_a_second(
-    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, clock: HeldClock
-) -> None:
-    await _make_capable(unit, eyes)
-    gateway.now(running=1)
-    await eyes.looker.look_at_gateway()
-    assert eyes.looker.interval_seconds == LOOK
-    unit.look()
-    after = await _look_on(unit, eyes, clock, looks=10)
-    assert after is not None
-    assert after <= 0.4, after
-    assert "hangs" in unit.verdict.sentence.en
-
-
-@pytest.fixture(params=[True, False], ids=["with evidence", "without"])
-def evidence(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether what the model server gets done counts."""
-    if not request.param:
-        left_out = progress.check_progress(Stall())
-        monkeypatch.setattr(progress, "check_progress", lambda _: left_out)
-    return bool(request.param)
-
-
-async def test_nothing_but_the_evidence_of_progress_finds_a_hung_server_in_time(
-    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, clock: HeldClock, evidence: bool
-) -> None:
-    """Its processes are there and its lists come, as with one that reads a long question."""
-    await _make_capable(unit, eyes)
-    gateway.now(running=1)
-    await eyes.looker.look_at_gateway()
-    await eyes.looker.look_at_models()
-    fell = await _look_on(unit, eyes, clock, looks=50)
-    assert (fell is not None) is evidence, unit.verdict.sentence.en
-
-
-@pytest.mark.parametrize("sign", ["processor", "swap", "starved", "other thread", "pieces"])
-async def test_a_server_that_gets_on_however_slowly_is_no_hung_one(
-    unit: HealthUnit, eyes: Eyes, world: World, clock: HeldClock, sign: str
-) -> None:
-    gateway, processes = world.gateway, world.processes
-    await _make_capable(unit, eyes)
-    gateway.now(running=1)
-    processes.turn({"swap": "D", "starved": "R"}.get(sign, "S"))
-    processes.thread_alive = sign == "other thread"
-    for number in range(300):  # as long as the prefill of a long question may take
-        if sign == "processor":
-            processes.work(0.01)
-        if sign == "pieces":
-            gateway.now(pieces=number + 1)
-        assert await _look_on(unit, eyes, clock, looks=1) is None, unit.verdict.sentence.en
-
-
-async def test_a_server_without_anything_to_do_may_do_nothing(
-    unit: HealthUnit, eyes: Eyes, clock: HeldClock
-) -> None:
-    await _make_capable(unit, eyes)
-    assert await _look_on(unit, eyes, clock, looks=100) is None
-
-
-async def test_a_hung_server_comes_back_with_an_answer_and_not_because_nobody_asks_any_more(
-    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, clock: HeldClock
-) -> None:
-    await _make_capable(unit, eyes)
-    gateway.now(running=1)
-    await eyes.looker.look_at_gateway()
-    assert await _look_on(unit, eyes, clock, looks=10) is not None
-    gateway.now(running=0)
-    await eyes.looker.look_at_gateway()
-    for _ in range(20):
-        clock.time += LOOK
-        unit.look()
-    assert not unit.verdict.capable
-    gateway.now(running=0, pieces=9, answered=1)
-    await eyes.looker.look_at_gateway()
-    for _ in range(4):
-        clock.time += LOOK
-        unit.look()
-    assert unit.verdict.capable, unit.verdict.sentence.en
-
-
 async def test_a_core_that_comes_and_goes_has_to_be_good_for_longer_each_time(
     unit: HealthUnit, eyes: Eyes, processes: FakeProcesses, clock: HeldClock
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     needed = []
     for _ in range(8):
         processes.turn("T")
@@ -232,7 +100,7 @@ async def test_a_core_that_comes_and_goes_has_to_be_good_for_longer_each_time(
 async def test_a_wrong_model_is_out(
     unit: HealthUnit, eyes: Eyes, ollama: FakeOllama, core: Settings
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     ollama.digest = "00" * 32
     await eyes.looker.look_at_models()
     unit.look()
@@ -243,7 +111,7 @@ async def test_a_wrong_model_is_out(
 async def test_a_server_that_is_silent_about_its_models_once_is_not_out_yet(
     unit: HealthUnit, eyes: Eyes, ollama: FakeOllama
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     ollama.tags_status = 500
     await eyes.looker.look_at_models()
     unit.look()
@@ -256,7 +124,7 @@ async def test_a_server_that_is_silent_about_its_models_once_is_not_out_yet(
 async def test_a_gateway_that_is_away_is_out_after_two_looks(
     unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, processes: FakeProcesses
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     gateway.status = 500
     processes.units[GATEWAY_UNIT] = ()
     await eyes.looker.look_at_gateway()
@@ -271,7 +139,7 @@ async def test_the_verdict_tells_what_the_core_is_making(
     unit: HealthUnit, eyes: Eyes, gateway: FakeGateway
 ) -> None:
     gateway.answers = 2
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     assert unit.verdict.to_body()["answers"] == 2
     gateway.status = 500
     await eyes.looker.look_at_gateway()
@@ -282,7 +150,7 @@ async def test_the_verdict_tells_what_the_core_is_making(
 async def test_a_gateway_that_goes_down_is_out_at_once(
     unit: HealthUnit, eyes: Eyes, gateway: FakeGateway
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     gateway.draining = True
     await eyes.looker.look_at_gateway()
     unit.look()
@@ -292,7 +160,7 @@ async def test_a_gateway_that_goes_down_is_out_at_once(
 async def test_a_frozen_gateway_is_out_at_once_and_a_busy_one_is_not(
     unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, processes: FakeProcesses
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     gateway.status = 500
     processes.turn("R", unit=GATEWAY_UNIT)
     for _ in range(5):
@@ -308,7 +176,7 @@ async def test_a_frozen_gateway_is_out_at_once_and_a_busy_one_is_not(
 async def test_a_sick_core_stays_when_the_other_is_no_better(
     unit: HealthUnit, eyes: Eyes, ollama: FakeOllama, core: Settings, peer: FakePeer
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     peer.verdict = verdict_body(2, capable=False)
     await unit.ask_peer()
     ollama.digest = "00" * 32
@@ -321,7 +189,7 @@ async def test_a_sick_core_stays_when_the_other_is_no_better(
 async def test_a_peer_that_went_silent_does_not_count(
     unit: HealthUnit, eyes: Eyes, core: Settings, peer: FakePeer, clock: HeldClock
 ) -> None:
-    await _look_at_everything(unit, eyes)
+    await look_at_everything(unit, eyes)
     unit.look()
     assert _value(core) == "1\n"
     peer.verdict = None
@@ -334,7 +202,7 @@ async def test_a_peer_that_went_silent_does_not_count(
 async def test_a_hand_over_runs_until_the_peer_holds_and_two_seconds_more(
     unit: HealthUnit, eyes: Eyes, core: Settings, peer: FakePeer, clock: HeldClock
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     assert unit.ask_to_step_down(reason=Sentence("work", "praca"), requested_by="anna") is None
     assert _value(core) == "1\n"
     assert unit.verdict.to_body()["step_down"]["requested_by"] == "anna"
@@ -358,7 +226,7 @@ async def test_a_hand_over_runs_until_the_peer_holds_and_two_seconds_more(
 async def test_a_core_takes_the_address_back_when_the_new_holder_is_lost(
     unit: HealthUnit, eyes: Eyes, core: Settings, peer: FakePeer, clock: HeldClock
 ) -> None:
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     assert unit.ask_to_step_down(reason=Sentence("work", "praca"), requested_by="anna") is None
     peer.verdict = None
     clock.time += 1.1
@@ -372,7 +240,7 @@ async def test_a_model_server_that_never_answered_is_judged_too(
 ) -> None:
     ollama.tags_status = ollama.ps_status = ollama.status = 500
     peer.verdict = verdict_body(2, capable=False)
-    await _look_at_everything(unit, eyes)
+    await look_at_everything(unit, eyes)
     unit.look()
     assert not unit.verdict.capable
     assert _value(core) == "0\n", "somebody has to say why nobody can answer"
@@ -382,7 +250,7 @@ async def test_a_hand_over_to_a_sick_peer_is_refused(
     unit: HealthUnit, eyes: Eyes, core: Settings, peer: FakePeer, tmp_path: Path
 ) -> None:
     peer.verdict = verdict_body(2, capable=False, sentence="core2 is ill")
-    await _make_capable(unit, eyes)
+    await make_capable(unit, eyes)
     path = tmp_path / "run" / "health" / "http.sock"
     async with http.unix_server(path, health.routes(unit)):
         client = http.unix_session(path, total_seconds=5)
