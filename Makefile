@@ -65,7 +65,7 @@ lint: bootstrap ## Style, types, shell, YAML, Ansible
 	@tools/lint.sh
 
 format: bootstrap ## Rewrite what can be formatted
-	@ruff format --quiet . && ruff check --quiet --fix . && terraform fmt -recursive terraform
+	@ruff format --quiet . && ruff check --quiet --fix . && python -m tools.terraform_fmt -recursive terraform
 
 validate: bootstrap ## Terraform modules against their tests
 	@python -m tools.validate

@@ -19,7 +19,7 @@ step "mypy" mypy
 step "shellcheck" shellcheck "${scripts[@]}"
 step "yamllint" yamllint --config-file .config/yamllint.yml --strict .
 step "ansible-lint" ansible-lint --config-file .config/ansible-lint.yml --offline -q
-step "terraform fmt" terraform fmt -check -recursive terraform
+step "terraform fmt" python -m tools.terraform_fmt -check -recursive terraform
 step "sizes" python -m tools.check_sizes
 step "words" python -m tools.check_words
 step "inventory" python -m tools.check_inventory

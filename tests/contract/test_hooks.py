@@ -62,6 +62,11 @@ def test_every_hook_is_local_and_has_a_broken_file() -> None:
     assert set(_hooks()) == set(BROKEN)
 
 
+def test_no_hook_needs_a_program_that_the_machine_may_lack() -> None:
+    for identity, hook in _hooks().items():
+        assert hook["entry"].startswith(".venv/bin/"), identity
+
+
 @pytest.mark.parametrize("identity", BROKEN)
 def test_hook_fails_on_a_broken_file(identity: str, checkout: Path) -> None:
     hook = _hooks()[identity]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from lab import shell, spelling
+from lab import cache, catalog, shell, spelling
 from lab.artifacts import catalogues
 from lab.problem import Problem
+from lab.progress import Progress
 from tools import client_file
 
 
@@ -73,3 +77,23 @@ def test_catalogues_compile_to_the_same_bytes_each_time(tmp_path: Path) -> None:
     content = first.read_bytes()
     assert b"2000-01-01" in content
     assert b"tak" in content
+
+
+@pytest.mark.parametrize("end", [0, 3])
+def test_terraform_files_are_formatted_where_no_terraform_is_on_path(
+    tmp_path: Path, end: int
+) -> None:
+    def make(into: Path) -> str:
+        program = into / "terraform"
+        program.write_text(f'#!/bin/sh\necho "$@"\nexit {end}\n')
+        return "official release"
+
+    wanted = cache.Recipe("terraform", catalog.section("terraform")["version"], make, "")
+    quiet = Progress(console=Console(file=io.StringIO()))
+    cache.obtain(wanted, cache=tmp_path / "heyken", progress=quiet)
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.terraform_fmt", "-check", "a place"],
+        check=False, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PATH": str(tmp_path), "HEYKEN_CACHE_DIR": str(tmp_path / "heyken")},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (end, "fmt -check a place\n"), done.stderr
