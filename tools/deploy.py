@@ -15,6 +15,7 @@ from typing import Any
 
 from heyken_glue.cli.environment import CLIENT_FILE
 from lab import catalog, containers, engine, preflight, prepare, realtime
+from lab.artifacts import ollama
 from lab.artifacts import terraform as terraform_program
 from lab.problem import Problem
 from lab.progress import Progress
@@ -207,7 +208,8 @@ def _describe(
 ) -> Mapping[str, str]:
     """Write inventory and client file; return the addresses people use."""
     artifacts = {
-        "ollama": str(prepared.ollama.file("bin/ollama")),
+        "ollama": str(prepared.ollama.file(ollama.PROGRAM)),
+        "ollama_libraries": ollama.libraries(prepared.ollama),
         "ollama_version": catalog.section("ollama")["version"],
         "ollama_origin": prepared.ollama.origin,
         "glue_bundles": {version: str(path) for version, path in prepared.bundles.items()},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from pathlib import Path
 
 from lab import catalog
 from lab.artifacts import download, golang
-from lab.cache import Recipe
+from lab.cache import Artefact, Recipe
+from lab.problem import Problem
 from lab.progress import Progress
 from lab.shell import run
 
@@ -16,21 +18,35 @@ MODULE = "github.com/ollama/ollama"
 # Inference is three times faster with these; a build for another CPU is another cache entry.
 CPU_FLAGS = {"avx2": "-mavx2", "fma": "-mfma", "f16c": "-mf16c", "bmi2": "-mbmi2"}
 PROGRAM = "bin/ollama"
+LIBRARIES = "lib/ollama"
 
 
 def recipe(cache: Path, progress: Progress) -> Recipe:
-    """Return how to make `bin/ollama` and what it needs beside it."""
+    """Return how to make `bin/ollama` and what it needs beside it.
+
+    A release that cannot be fetched or unpacked is said, and built from source instead.
+    """
     flags = cpu_flags(Path("/proc/cpuinfo").read_text())
     version = catalog.section("ollama")["version"]
     name = "-".join([version, *(flag.removeprefix("-m") for flag in flags)])
 
     def make(into: Path) -> str:
-        if _released(into):
-            return "official release"
+        try:
+            if _released(into):
+                return "official release"
+        except Problem as problem:
+            progress.say(f"{problem.what} ({problem.why}): Ollama is built from source instead")
+            _clear(into)
         _build(into, golang.find(cache, progress), flags)
         return "built from source"
 
     return Recipe("ollama", name, make, "official: a large download; built: 4 to 7 min")
+
+
+def libraries(made: Artefact) -> str:
+    """Return the directory of the libraries beside the program; "" if it is whole without."""
+    place = made.file(LIBRARIES)
+    return str(place) if place.is_dir() else ""
 
 
 def cpu_flags(cpuinfo: str) -> list[str]:
@@ -46,9 +62,24 @@ def _released(into: Path) -> bool:
     if archive is None:
         return False
     what = "the official release of Ollama cannot be unpacked"
-    run(["tar", "--zstd", "-xf", archive, "-C", into], timeout_seconds=600, what=what)
+    run(
+        ["tar", "--zstd", "--no-same-owner", "-xf", archive, "-C", into],
+        timeout_seconds=600,
+        what=what,
+    )
     archive.unlink()
+    if not (into / PROGRAM).is_file():
+        todo = "HEYKEN_OFFICIAL=no make deploy, which does without"
+        raise Problem(what, why=f"{archive.name} holds no {PROGRAM}", todo=todo)
     return True
+
+
+def _clear(place: Path) -> None:
+    for left in place.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def _build(into: Path, go: Path, flags: list[str]) -> None:

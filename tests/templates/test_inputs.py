@@ -49,8 +49,8 @@ def _hosts(directory: Path) -> dict[str, Any]:
             "system_network": {"subnet": "127.0.0.0/24", "vip": "127.0.0.10"},
             "sandbox_network": None,
             "lab_artifacts": {
-                "ollama": str(artifact),
-                "model": str(artifact),
+                **dict.fromkeys(["ollama", "model"], str(artifact)),
+                "ollama_libraries": "",
                 "rocketchat_image": "heyken/rocketchat:1",
                 "rocketchat_version": "8.8.1",
                 "glue_bundles": dict.fromkeys(

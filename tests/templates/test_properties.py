@@ -146,7 +146,7 @@ def units(render: Render, tmp_path: Path) -> Path:
         for name in names:
             text = render(role, f"etc/systemd/system/{name}.j2")
             text = text.replace("/opt/heyken/current/bin/heyken", "/bin/true")
-            text = text.replace("/usr/local/lib/heyken/ollama/current/ollama", "/bin/true")
+            text = text.replace("/usr/local/lib/heyken/ollama/current/bin/ollama", "/bin/true")
             for program in ("/usr/bin/etcd", "/usr/sbin/nft", "/usr/sbin/ip"):
                 text = text.replace(program, "/bin/true")
             (tmp_path / name).write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab import catalog, packages
+from lab import cache, catalog, packages, shell
 from lab.artifacts import download, image, ollama, terraform
 from lab.problem import Problem
 from lab.progress import Progress
@@ -106,3 +107,65 @@ def test_a_download_that_is_cut_off_says_what_to_do(
     with pytest.raises(Problem, match="sums could not be fetched to its end") as caught:
         download.official("https://example.com/1", "a.zip", "sums", tmp_path)
     assert "HEYKEN_OFFICIAL=no" in caught.value.todo
+
+
+def release(place: Path, *names: str) -> tuple[Path, str]:
+    """Make an archive as Ollama's releases are, of empty files; return it and its checksum list."""
+    wanted = catalog.section("ollama")
+    for name in names:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).touch()
+    archive = place / wanted["archive"]
+    shell.run(["tar", "--zstd", "-cf", archive, "-C", place, *names], timeout_seconds=60)
+    return archive, f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  ./{archive.name}\n"
+
+
+def obtain_ollama(
+    place: Path, monkeypatch: pytest.MonkeyPatch, archive: Path, listed: str
+) -> tuple[cache.Artefact, str]:
+    """Return what came of a reachable release, and what was said; building is stood in for."""
+    monkeypatch.delenv("HEYKEN_OFFICIAL", raising=False)
+
+    def answer(url: str, _seconds: float) -> io.BytesIO:
+        return io.BytesIO(archive.read_bytes() if url.endswith("zst") else listed.encode())
+
+    def build(into: Path, *_: object) -> None:
+        assert not list(into.iterdir()), "what the failed attempt left"
+        (into / "bin").mkdir()
+        (into / "bin" / "ollama").write_text("built")
+
+    monkeypatch.setattr(download, "_open", answer)
+    monkeypatch.setattr(ollama, "_build", build)
+    monkeypatch.setattr("lab.artifacts.golang.find", lambda *_: Path("go"))
+    said = io.StringIO()
+    progress = Progress(console=Console(file=said, width=500))
+    made = cache.obtain(ollama.recipe(place, progress), cache=place, progress=progress)
+    return made, said.getvalue()
+
+
+def test_a_release_is_handed_on_with_its_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, listed = release(tmp_path, "bin/ollama", "lib/ollama/libggml-base.so")
+    made, _ = obtain_ollama(tmp_path / "cache", monkeypatch, archive, listed)
+    assert made.origin == "official release"
+    assert (Path(ollama.libraries(made)) / "libggml-base.so").is_file()
+
+
+@pytest.mark.parametrize("fault", ["content", "unlisted", "archive", "program"])
+def test_a_release_that_cannot_be_used_is_said_and_built_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    archive, listed = release(tmp_path, "lib/ollama/libggml-base.so")
+    if fault == "content":
+        listed = f"{'0' * 64}  ./{archive.name}\n"
+    elif fault == "unlisted":
+        listed = f"{'0' * 64}  ./another\n"
+    elif fault == "archive":
+        archive.write_bytes(b"no archive")
+        listed = f"{hashlib.sha256(b'no archive').hexdigest()}  ./{archive.name}\n"
+    made, said = obtain_ollama(tmp_path / "cache", monkeypatch, archive, listed)
+    assert made.origin == "built from source"
+    assert made.file("bin/ollama").read_text() == "built"
+    assert ollama.libraries(made) == ""
+    assert "Ollama is built from source instead" in said
