@@ -59,10 +59,13 @@ def require() -> docker.DockerClient:
 def ensure(progress: Progress) -> docker.DockerClient:
     """Return a client, installing and starting the engine where that is needed."""
     client = connect()
+    wanted = catalog.section("engine")
+    if client is None and shutil.which("dockerd", path=_path()) is None:
+        packages.install(wanted["packages"], progress)
+    if shutil.which("docker", path=_path()) is None:
+        packages.install(wanted["client_packages"], progress)
     if client is not None:
         return client
-    if shutil.which("dockerd", path=_path()) is None:
-        packages.install(catalog.section("engine")["packages"], progress)
     if Path("/run/systemd/system").exists():
         run(
             ["systemctl", "start", "docker.service"],

@@ -1,0 +1,67 @@
+"""The engine: what is installed where it, or its command line, is missing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lab import engine, packages
+from lab.progress import Progress
+
+
+class Machine:
+    """A machine without an engine; packages bring programs as Debian's do."""
+
+    def __init__(self, place: Path, brings: dict[str, list[str]]) -> None:
+        self.place, self.brings, self.installed = place, brings, list[str]()
+
+    def install(self, names: Sequence[str], _progress: Progress) -> None:
+        for name in names:
+            self.installed.append(name)
+            for program in self.brings[name]:
+                self.add(program)
+
+    def add(self, program: str) -> None:
+        (self.place / program).touch(0o755)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine(tmp_path, {"docker.io": ["dockerd"], "docker-cli": ["docker"]})
+    monkeypatch.setattr(packages, "install", made.install)
+    monkeypatch.setattr(engine, "_path", lambda: str(tmp_path))
+    monkeypatch.setattr(engine, "connect", lambda: None)
+    monkeypatch.setattr(engine, "_wait", object)
+    monkeypatch.setattr(engine, "_start_own", lambda: None)
+    monkeypatch.setattr(engine, "run", lambda *_, **__: "")
+    return made
+
+
+def ensure() -> None:
+    engine.ensure(Progress(console=Console(file=io.StringIO())))
+
+
+def test_debian_13_gets_the_command_line_too(machine: Machine) -> None:
+    ensure()
+    assert machine.installed == ["docker.io", "docker-cli"]
+
+
+def test_debian_12_has_both_in_one_package(machine: Machine) -> None:
+    machine.brings["docker.io"] = ["dockerd", "docker"]
+    ensure()
+    assert machine.installed == ["docker.io"]
+
+
+@pytest.mark.parametrize("has_client", [True, False])
+def test_a_running_engine_only_gets_the_command_line_it_lacks(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, has_client: bool
+) -> None:
+    monkeypatch.setattr(engine, "connect", object)
+    if has_client:
+        machine.add("docker")
+    ensure()
+    assert machine.installed == ([] if has_client else ["docker-cli"])
