@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab import catalog
-from lab.artifacts import image
+from lab.artifacts import mirror
 from lab.cache import Recipe, require_sha256
 from lab.shell import run
 
@@ -21,7 +21,7 @@ def recipe() -> Recipe:
 
 def _make(into: Path) -> str:
     wanted = catalog.section("compose")
-    url = f"{image.mirror().rstrip('/')}/{wanted['path']}"
+    url = f"{mirror.address()}/{wanted['path']}"
     run(
         [HELPER, "download-file", url, into / FILE, f"SHA256:{wanted['sha256']}"],
         timeout_seconds=300,

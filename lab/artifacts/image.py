@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import docker
 from docker.errors import ImageNotFound
 
 from lab import catalog, packages
+from lab.artifacts import mirror
 from lab.cache import Recipe, sha256
 from lab.problem import Problem
 from lab.progress import Progress
@@ -79,24 +79,6 @@ def extra_certificates() -> list[Path]:
     return found
 
 
-def mirror() -> str:
-    """Return the Debian mirror that this machine itself uses."""
-    for file in sorted(Path("/etc/apt").glob("sources.list.d/*.sources")):
-        match = re.search(r"^URIs:\s*(\S+)", file.read_text(), re.MULTILINE)
-        if match and "debian" in match[1]:
-            return match[1]
-    lists = [Path("/etc/apt/sources.list"), *Path("/etc/apt").glob("sources.list.d/*.list")]
-    for file in [path for path in lists if path.exists()]:
-        match = re.search(r"^deb\s+(?:\[[^]]*\]\s*)?(\S*debian\S*)", file.read_text(), re.MULTILINE)
-        if match and "security" not in match[1]:
-            return match[1]
-    raise Problem(
-        "no Debian mirror is configured",
-        why="/etc/apt names none, and the system image is made from the machine's own mirror",
-        todo="add one to /etc/apt/sources.list.d/debian.sources",
-    )
-
-
 def _build(into: Path, certificates: list[Path], extra: list[Path]) -> None:
     wanted = catalog.section("image")
     folder = into / "certificates"
@@ -105,7 +87,7 @@ def _build(into: Path, certificates: list[Path], extra: list[Path]) -> None:
         shutil.copy(path, folder / f"extra-{number}.crt")
     lists = [",".join(wanted["packages"]), ",".join(wanted["disabled_units"])]
     run(
-        ["bash", BUILD, wanted["suite"], mirror(), *lists, folder, into / TAR, *extra],
+        ["bash", BUILD, wanted["suite"], mirror.address(), *lists, folder, into / TAR, *extra],
         timeout_seconds=1200,
         what="the system image cannot be made",
         todo="check that the Debian mirror answers, then run make deploy again",

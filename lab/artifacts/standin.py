@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import catalog, packages
-from lab.artifacts import bundle
-from lab.artifacts import image as system_image
+from lab.artifacts import bundle, mirror
 from lab.cache import Artefact, Recipe
 from lab.progress import Progress
 from lab.settings import REPOSITORY
@@ -90,7 +89,7 @@ def _build_base(into: Path, wanted: dict[str, Any], lock: str) -> None:
     site, requirements = into / "site", into / "requirements.txt"
     requirements.write_text(lock)
     bundle.install(site, wanted["python"], requirements)
-    words = [wanted["suite"], system_image.mirror(), ",".join(wanted["packages"])]
+    words = [wanted["suite"], mirror.address(), ",".join(wanted["packages"])]
     run(
         ["bash", BUILD, *words, site, wanted["user"], into / BASE],
         timeout_seconds=900,

@@ -49,10 +49,6 @@ def test_an_extra_ca_that_is_no_certificate_is_refused(
         image.extra_certificates()
 
 
-def test_the_mirror_is_the_machines_own() -> None:
-    assert image.mirror().startswith("http")
-
-
 def test_packages_that_are_missing_are_named() -> None:
     assert packages.missing(["dpkg", "no-such-package"]) == ["no-such-package"]
 
