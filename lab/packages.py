@@ -13,6 +13,8 @@ from lab.shell import run, succeeds
 
 # Every package lists its files here once it is installed; looking costs nothing.
 INFO = Path("/var/lib/dpkg/info")
+ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive"}
+TODO = "check /etc/apt/sources.list.d and that the mirror answers, then run make deploy again"
 
 
 def missing(names: Sequence[str]) -> list[str]:
@@ -31,14 +33,29 @@ def install(names: Sequence[str], progress: Progress) -> None:
         return
     require_root(f"installing {', '.join(wanted)}")
     progress.say(f"installing Debian packages: {', '.join(wanted)}")
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
-    todo = "check /etc/apt/sources.list and that the mirror answers, then run make deploy again"
-    install_command = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]
-    if not succeeds(["apt-get", "install", "-s", *wanted], timeout_seconds=60):
-        what = "the package lists cannot be fetched"
-        run(["apt-get", "update"], timeout_seconds=300, env=env, what=what, todo=todo)
-    what = f"{', '.join(wanted)} cannot be installed"
-    run(install_command, timeout_seconds=900, env=env, what=what, todo=todo)
+    fresh = not succeeds(["apt-get", "install", "-s", *wanted], timeout_seconds=60)
+    if fresh:
+        _update()
+    try:
+        _install(wanted)
+    except Problem:
+        if fresh:
+            raise
+        # Old lists name packages that the mirror has replaced since.
+        progress.say("that failed: fetching the package lists, then once more")
+        _update()
+        _install(wanted)
+
+
+def _update() -> None:
+    what = "the package lists cannot be fetched"
+    run(["apt-get", "update"], timeout_seconds=300, env=ENVIRONMENT, what=what, todo=TODO)
+
+
+def _install(names: Sequence[str]) -> None:
+    what = f"{', '.join(names)} cannot be installed"
+    words = ["apt-get", "install", "-y", "--no-install-recommends", *names]
+    run(words, timeout_seconds=900, env=ENVIRONMENT, what=what, todo=TODO)
 
 
 def require_root(purpose: str) -> None:

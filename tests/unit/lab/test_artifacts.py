@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab import cache, catalog, packages, shell
+from lab import cache, catalog, shell
 from lab.artifacts import download, image, ollama, terraform
 from lab.problem import Problem
 from lab.progress import Progress
@@ -47,10 +47,6 @@ def test_an_extra_ca_that_is_no_certificate_is_refused(
     monkeypatch.setenv("HEYKEN_EXTRA_CA", str(file))
     with pytest.raises(Problem, match="is no certificate"):
         image.extra_certificates()
-
-
-def test_packages_that_are_missing_are_named() -> None:
-    assert packages.missing(["dpkg", "no-such-package"]) == ["no-such-package"]
 
 
 def program(folder: Path, body: str) -> Path:
