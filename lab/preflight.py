@@ -239,7 +239,9 @@ def _routes() -> list[tuple[ipaddress.IPv4Network, str]]:
 def _own_subnets(lab: Lab) -> set[str]:
     client = engine.connect()
     if client is None:
-        return set()
+        # An engine that crashed left its bridges behind; the next one takes them over.
+        own = {lab.networks.system_subnet, lab.networks.sandbox_subnet}
+        return own if lab.deployed else set()
     networks = client.networks.list(filters={"label": f"heyken.lab={lab.name}"})
     return {
         config["Subnet"] for network in networks for config in network.attrs["IPAM"]["Config"] or []

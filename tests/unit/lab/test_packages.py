@@ -1,4 +1,4 @@
-"""Installing Debian packages: an apt of our own says how often it was asked, and fails on demand."""
+"""Installing Debian packages, with an apt of our own that counts and fails on demand."""
 
 from __future__ import annotations
 

@@ -98,6 +98,22 @@ def test_a_network_that_is_taken_is_named_with_its_device(
     assert "eth7" in caught.value.why
 
 
+def test_bridges_that_a_crashed_engine_left_are_the_deployed_labs_own(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [(ipaddress.IPv4Network(text), "br-1") for text in ("10.251.0.0/24", "10.251.1.0/24")]
+    monkeypatch.setattr(preflight, "_routes", lambda: left)
+    with pytest.raises(Problem, match="2 things are in the way"):
+        preflight.check(lab)
+    (lab.state / "terraform").mkdir(parents=True)
+    (lab.state / "terraform" / "terraform.tfstate").touch()
+    preflight.check(lab)
+    left.append((ipaddress.IPv4Network("10.251.0.128/25"), "eth7"))
+    with pytest.raises(Problem, match="is taken") as caught:
+        preflight.check(lab)
+    assert "eth7" in caught.value.why
+
+
 def test_a_virtual_address_of_this_machine_itself_is_refused(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
