@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.problem import Problem
@@ -13,6 +14,10 @@ from lab.shell import run, succeeds
 
 # Every package lists its files here once it is installed; looking costs nothing.
 INFO = Path("/var/lib/dpkg/info")
+UNITS = Path("/usr/lib/systemd/system")
+# What Debian's scripts ask before they start a service; 101 forbids it.
+POLICY = Path("/usr/sbin/policy-rc.d")
+NOTHING_STARTS = "#!/bin/sh\n# Heyken is installing packages for its tests.\nexit 101\n"
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive"}
 TODO = "check /etc/apt/sources.list.d and that the mirror answers, then run make deploy again"
 
@@ -45,6 +50,43 @@ def install(names: Sequence[str], progress: Progress) -> None:
         progress.say("that failed: fetching the package lists, then once more")
         _update()
         _install(wanted)
+
+
+def install_idle(names: Sequence[str], progress: Progress) -> None:
+    """Install what is missing, and neither start nor enable the services that come with it."""
+    if not missing(names):
+        return
+    require_root(f"installing {', '.join(missing(names))}")
+    before = _services()
+    with _nothing_starts():
+        install(names, progress)
+    new = sorted(_services() - before)
+    if new and shutil.which("systemctl"):
+        run(["systemctl", "disable", "--quiet", *new], timeout_seconds=60)
+    if new:
+        progress.say(f"neither started nor enabled, as only tests run them: {', '.join(new)}")
+
+
+def _services() -> set[str]:
+    """Return the services that a machine's start could bring up."""
+    return {path.name for path in UNITS.glob("*.service") if "@" not in path.name}
+
+
+@contextmanager
+def _nothing_starts() -> Iterator[None]:
+    """Let Debian's scripts start nothing meanwhile; what the machine itself says comes back."""
+    own = POLICY.with_name(f"{POLICY.name}.before-heyken")
+    # After a run that was killed, ours is there and the machine's own lies beside it.
+    if POLICY.exists() and POLICY.read_text() != NOTHING_STARTS:
+        POLICY.rename(own)
+    POLICY.write_text(NOTHING_STARTS)
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+        if own.exists():
+            own.rename(POLICY)
 
 
 def _update() -> None:

@@ -69,7 +69,7 @@ def prepare(lab: Lab, progress: Progress, *, chat_may_be_official: bool = False)
 
 def equip_tests(lab: Lab, progress: Progress) -> None:
     """Bring the programs that the tests check our templates with."""
-    packages.install(catalog.section("tests")["packages"], progress)
+    packages.install_idle(catalog.section("tests")["packages"], progress)
     cache.obtain(compose.recipe(), cache=lab.cache, progress=progress)
 
 

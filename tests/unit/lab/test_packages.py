@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -19,6 +20,8 @@ echo "$*" >>calls
 case "$*" in
   "install -s "*) exit "$(cat simulation)" ;;
   "install -y "*)
+    cat policy-rc.d >seen 2>&1
+    touch units/web.service units/web@.service
     [ -s failures ] || exit 0
     sed -i 1d failures
     echo "404 Not Found" >&2
@@ -29,15 +32,19 @@ esac
 
 class Apt:
     def __init__(self, place: Path) -> None:
-        self._place = place
+        self.place = place
         self.said = io.StringIO()
         (place / "apt-get").write_text(APT)
         (place / "apt-get").chmod(0o755)
+        (place / "systemctl").write_text('#!/bin/sh\necho "$*" >>"${0%/*}/systemctl.calls"\n')
+        (place / "systemctl").chmod(0o755)
+        (place / "units").mkdir()
+        (place / "units" / "mine.service").touch()
         self.set()
 
     def set(self, *, failures: int = 0, simulation: int = 0) -> None:
-        (self._place / "failures").write_text("once\n" * failures)
-        (self._place / "simulation").write_text(str(simulation))
+        (self.place / "failures").write_text("once\n" * failures)
+        (self.place / "simulation").write_text(str(simulation))
 
     def install(self) -> list[str]:
         """Return what apt was asked for, by its first two words."""
@@ -46,7 +53,7 @@ class Apt:
 
     @property
     def calls(self) -> list[str]:
-        lines = (self._place / "calls").read_text().splitlines()
+        lines = (self.place / "calls").read_text().splitlines()
         return [" ".join(line.split()[:2]) for line in lines]
 
 
@@ -55,6 +62,8 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Apt:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(packages, "missing", list)
+    monkeypatch.setattr(packages, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(packages, "POLICY", tmp_path / "policy-rc.d")
     return Apt(tmp_path)
 
 
@@ -84,3 +93,32 @@ def test_what_fails_with_new_lists_too_is_told(apt: Apt, simulation: int) -> Non
         apt.install()
     assert "404" in caught.value.why
     assert apt.calls.count("update") == 1
+
+
+@pytest.mark.parametrize("former", ["", "#!/bin/sh\nexit 0\n", packages.NOTHING_STARTS])
+@pytest.mark.parametrize("failures", [0, 9])
+def test_services_for_tests_are_neither_started_nor_enabled(
+    apt: Apt, former: str, failures: int
+) -> None:
+    policy = apt.place / "policy-rc.d"
+    if former:
+        policy.write_text(former)
+    apt.set(failures=failures)
+    progress = Progress(console=Console(file=apt.said, width=500))
+    with pytest.raises(Problem) if failures else contextlib.nullcontext():
+        packages.install_idle(["thing"], progress)
+    assert (apt.place / "seen").read_text() == packages.NOTHING_STARTS
+    kept = policy.read_text() if policy.exists() else ""
+    assert kept == (former if former != packages.NOTHING_STARTS else ""), "left by a killed run"
+    if not failures:
+        called = (apt.place / "systemctl.calls").read_text()
+        assert called == "disable --quiet web.service\n"
+        assert "neither started nor enabled" in apt.said.getvalue()
+
+
+def test_the_machines_own_policy_comes_back_after_a_killed_run(apt: Apt) -> None:
+    policy = apt.place / "policy-rc.d"
+    policy.write_text(packages.NOTHING_STARTS)
+    policy.with_name("policy-rc.d.before-heyken").write_text("own")
+    packages.install_idle(["thing"], Progress(console=Console(file=apt.said)))
+    assert policy.read_text() == "own"
