@@ -15,7 +15,8 @@ from lab.settings import Lab
 class Prepared:
     """What was found or made. `image` is empty where no containers are wanted.
 
-    compose: a package file; chat: how Rocket.Chat comes to its host.
+    system: what `image` was imported from; compose: a package file; chat: how Rocket.Chat comes to
+    its host.
     """
 
     terraform: Path
@@ -24,6 +25,7 @@ class Prepared:
     model: cache.Artefact
     bundles: dict[str, Path]
     image: str
+    system: cache.Artefact | None
     compose: Path | None
     chat: rocketchat.Chat
 
@@ -44,10 +46,12 @@ def prepare(lab: Lab, progress: Progress, *, chat_may_be_official: bool = False)
             packages.install(wanted, progress)
     program = terraform.find(lab.cache, progress)
     in_containers = lab.environment == "lab"
-    name, found_provider, package, chat = "", None, None, rocketchat.Chat({}, None, "")
+    name, chat = "", rocketchat.Chat({}, None, "")
+    system, found_provider, package = None, None, None
     if in_containers:
         package = obtain(compose.recipe()).file(compose.FILE)
-        name = _image(obtain(image.recipe([package], progress)), progress)
+        system = obtain(image.recipe([package], progress))
+        name = _image(system, progress)
         found_provider = obtain(provider.recipe(program, lab.cache, progress))
         chat = rocketchat.choose(
             lab, may_be_official=chat_may_be_official, obtain=obtain, progress=progress
@@ -62,6 +66,7 @@ def prepare(lab: Lab, progress: Progress, *, chat_may_be_official: bool = False)
             for version in bundle.VERSIONS
         },
         image=name,
+        system=system,
         compose=package,
         chat=chat,
     )

@@ -16,7 +16,6 @@ from typing import Any
 from heyken_glue.cli.environment import CLIENT_FILE
 from lab import catalog, containers, engine, preflight, prepare, realtime
 from lab.artifacts import ollama
-from lab.artifacts import terraform as terraform_program
 from lab.problem import Problem
 from lab.progress import Progress
 from lab.settings import REPOSITORY, Lab
@@ -24,6 +23,7 @@ from tools import (
     chat,
     check_inventory,
     client_file,
+    components,
     exclusive,
     inventory,
     playbook,
@@ -35,11 +35,6 @@ from tools.client import require
 from tools.terraform import Terraform
 
 QUESTION = "What is the capital of Poland?"
-REMARKS = (
-    "The lab's model is a toy: it proves that the pair works and knows very little.",
-    "Another one: ollama_models in inventory/lab/group_vars/cores/ollama.yml.",
-    "How: docs/howto/change-the-model.md.",
-)
 
 
 def deploy(lab: Lab, progress: Progress) -> None:
@@ -244,44 +239,19 @@ def _summarise(
         summary.Summary(
             name=lab.name,
             addresses=addresses,
-            components=_components(prepared, addresses, status=status, answer=answer),
+            components=components.of(
+                lab, prepared, addresses, heyken_version=str(status.get("version"))
+            ),
             status=status,
             answer=answer,
             state=lab.state,
             client_file=lab.client_file,
             command=_command(lab),
             seconds=progress.seconds,
-            remarks=REMARKS,
+            remarks=components.remarks(lab),
         ),
         progress.console,
     )
-
-
-def _components(
-    prepared: prepare.Prepared,
-    addresses: Mapping[str, str],
-    *,
-    status: Mapping[str, Any],
-    answer: Mapping[str, Any],
-) -> list[summary.Component]:
-    parts = [
-        summary.Component("Heyken", str(status.get("version")), "this repository"),
-        summary.Component("Ollama", prepared.ollama.version, prepared.ollama.origin),
-        summary.Component("Model", str(answer.get("model")), "SmolLM2 135M, a toy"),
-        *_chat(prepared, addresses),
-        summary.Component(
-            "Terraform", terraform_program.version(prepared.terraform), "program on this machine"
-        ),
-    ]
-    if prepared.provider is not None:
-        parts += [
-            summary.Component(
-                "Docker provider", prepared.provider.version, prepared.provider.origin
-            ),
-            summary.Component("Docker engine", _engine_version(), engine.origin()),
-            summary.Component("System image", prepared.image, "Debian packages"),
-        ]
-    return parts
 
 
 def _command(lab: Lab) -> str:
@@ -289,18 +259,3 @@ def _command(lab: Lab) -> str:
     if client_file.is_default(lab.client_file):
         return programs.command()
     return f"{CLIENT_FILE}={lab.client_file} {programs.command()}"
-
-
-def _chat(prepared: prepare.Prepared, addresses: Mapping[str, str]) -> list[summary.Component]:
-    """Say which Rocket.Chat people meet."""
-    if "Rocket.Chat" not in addresses:
-        return []
-    version = catalog.section("rocketchat")["version"]
-    if prepared.chat.standin is None:
-        return [summary.Component("Rocket.Chat", version, "official image")]
-    origin = f"a stand-in, because {prepared.chat.reason}"
-    return [summary.Component("Rocket.Chat", f"as {version}", origin)]
-
-
-def _engine_version() -> str:
-    return str(engine.require().version()["Version"])

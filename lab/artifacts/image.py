@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import docker
@@ -20,6 +22,8 @@ from lab.shell import run
 
 BUILD = Path(__file__).parent.parent / "image" / "build.sh"
 TAR = "system.tar"
+STATUS = "var/lib/dpkg/status"
+PAIR = re.compile(r"^(Package|Version|Status): (.*)$", re.MULTILINE)
 MACHINE_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
 
@@ -58,6 +62,21 @@ def load(client: docker.DockerClient, name: str, tar: Path) -> None:
             what="the system image cannot be given to the Docker engine",
             todo="check the free disk space of the engine's data directory",
         )
+
+
+def installed(tar: Path) -> dict[str, str]:
+    """Return the versions of the packages that an image holds, by Debian's names."""
+    with tarfile.open(tar, "r:") as archive:
+        # It lies in the first half: asking for it by name would read all of them.
+        member = next((one for one in archive if one.name.removeprefix("./") == STATUS), None)
+        content = archive.extractfile(member) if member is not None else None
+        paragraphs = content.read().decode().split("\n\n") if content is not None else []
+    entries = [dict(PAIR.findall(one)) for one in paragraphs]
+    return {
+        entry["Package"]: entry["Version"]
+        for entry in entries
+        if entry.get("Status", "").endswith(" installed")
+    }
 
 
 def extra_certificates() -> list[Path]:
