@@ -17,7 +17,7 @@ from lab.problem import Problem
 from lab.settings import Lab
 from lab.shell import run
 
-MEMORY_MIB = 3072
+MEMORY_GB = 4  # as README and tutorial say
 CACHE_GIB = 4
 ENGINE_GIB = 4
 SPARE_GIB = 0.25  # where everything is there already
@@ -76,12 +76,12 @@ def _os_release() -> dict[str, str]:
 def _memory(lab: Lab) -> Iterator[Problem]:
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
-            free = int(line.split()[1]) // 1024
+            free = int(line.split()[1]) * 1024 / 1e9
             # A lab that already runs has taken its memory.
-            if free < MEMORY_MIB and not lab.deployed:
+            if free < MEMORY_GB and not lab.deployed:
                 yield Problem(
-                    f"{free} MiB of memory are available",
-                    why=f"the lab needs {MEMORY_MIB} MiB",
+                    f"{free:.1f} GB of memory are available",
+                    why=f"the lab needs {MEMORY_GB} GB",
                     todo="end other programs, or use a larger machine",
                 )
 

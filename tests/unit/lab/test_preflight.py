@@ -32,7 +32,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr(preflight, "_os_release", lambda: {"ID": "debian", "VERSION_ID": "12"})
-    monkeypatch.setattr(preflight, "MEMORY_MIB", 1)
+    monkeypatch.setattr(preflight, "MEMORY_GB", 0)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100 << 30, 0, 100 << 30))
     monkeypatch.setattr(preflight, "_routes", list)
     monkeypatch.setattr("lab.engine.connect", lambda: None)
@@ -45,12 +45,12 @@ def test_a_fit_machine_passes(lab: Lab) -> None:
 def test_everything_in_the_way_is_said_at_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    monkeypatch.setattr(preflight, "MEMORY_MIB", 1 << 30)
+    monkeypatch.setattr(preflight, "MEMORY_GB", 1 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100 << 30, 0, 1 << 30))
     with pytest.raises(Problem) as caught:
         preflight.check(lab)
     said = str(caught.value)
-    for part in ("needs root", "aarch64", "MiB of memory", "1.0 GiB are free", "sudo make deploy"):
+    for part in ("needs root", "aarch64", "GB of memory", "1.0 GiB are free", "sudo make deploy"):
         assert part in said, said
 
 
@@ -66,6 +66,26 @@ def test_hosts_that_could_not_boot_are_not_made(
     with pytest.raises(Problem, match="31 inotify instances are left") as caught:
         preflight.check(lab)
     assert caught.value.todo == "sysctl fs.inotify.max_user_instances=256"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial/first-deployment.md"])
+def test_the_memory_that_pages_name_is_what_is_demanded(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    demanded = int(re.findall(r"(\d+) GB of free memory", (REPOSITORY / page).read_text())[0])
+    monkeypatch.undo()
+    assert demanded == preflight.MEMORY_GB
+    lines = [
+        f"MemTotal: 1 kB\nMemAvailable: {demanded * 10**9 // 1024 + kb} kB\n" for kb in (-1, 1)
+    ]
+    read = Path.read_text
+    for text, enough in zip(lines, (False, True), strict=True):
+        monkeypatch.setattr(
+            Path,
+            "read_text",
+            lambda path, text=text: text if str(path) == "/proc/meminfo" else read(path),
+        )
+        assert (not list(preflight._memory(lab))) is enough
 
 
 def test_inotify_instances_in_use_are_counted() -> None:
@@ -145,7 +165,7 @@ def test_a_lab_that_is_deployed_already_may_have_filled_disk_and_memory(
     (lab.cache / "provider").mkdir(parents=True)
     (lab.state / "terraform").mkdir(parents=True)
     (lab.state / "terraform" / "terraform.tfstate").touch()
-    monkeypatch.setattr(preflight, "MEMORY_MIB", 1 << 30)
+    monkeypatch.setattr(preflight, "MEMORY_GB", 1 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100 << 30, 0, 1 << 30))
     preflight.check(lab)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100 << 30, 0, 0))

@@ -155,3 +155,5 @@ def test_every_row_is_printed(lab: Lab) -> None:
     for part in parts:
         assert any(f"{part.name} {part.version} {part.origin}" in line for line in lines), part
     assert any("is a toy" in line for line in lines)
+    program = lines[lines.index("Try it:") + 2].split()[0]
+    assert program in catalog.section("debian")["packages"], "what it tells people to type is there"
