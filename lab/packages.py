@@ -19,7 +19,7 @@ UNITS = Path("/usr/lib/systemd/system")
 POLICY = Path("/usr/sbin/policy-rc.d")
 NOTHING_STARTS = "#!/bin/sh\n# Heyken is installing packages for its tests.\nexit 101\n"
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive"}
-TODO = "check /etc/apt/sources.list.d and that the mirror answers, then run make deploy again"
+ADVICE = "check /etc/apt/sources.list.d and that the mirror answers, then run make deploy again"
 
 
 def missing(names: Sequence[str]) -> list[str]:
@@ -91,13 +91,13 @@ def _nothing_starts() -> Iterator[None]:
 
 def _update() -> None:
     what = "the package lists cannot be fetched"
-    run(["apt-get", "update"], timeout_seconds=300, env=ENVIRONMENT, what=what, todo=TODO)
+    run(["apt-get", "update"], timeout_seconds=300, env=ENVIRONMENT, what=what, todo=ADVICE)
 
 
 def _install(names: Sequence[str]) -> None:
     what = f"{', '.join(names)} cannot be installed"
     words = ["apt-get", "install", "-y", "--no-install-recommends", *names]
-    run(words, timeout_seconds=900, env=ENVIRONMENT, what=what, todo=TODO)
+    run(words, timeout_seconds=900, env=ENVIRONMENT, what=what, todo=ADVICE)
 
 
 def require_root(purpose: str) -> None:
