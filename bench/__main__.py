@@ -56,6 +56,7 @@ CHOICES: dict[str, Measure] = {
     "loss": lambda lab, chosen: host_loss.measure(Pair(lab), chosen.repeats),
     "return": lambda lab, chosen: home_coming.measure(Pair(lab), chosen.repeats),
     **{f"survival-{door}": _survival(door) for door in survival.READERS},
+    "survival-scripted": lambda lab, chosen: survival.measure_scripted(Pair(lab), chosen.repeats),
     "partitions": lambda lab, chosen: partitions.measure(Pair(lab), chosen.repeats),
     "faults": lambda lab, chosen: faults.measure(Pair(lab), chosen.repeats, write=chosen.write),
     "hang": lambda lab, chosen: hang.measure(Pair(lab), chosen.repeats),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.figures import Figure, tell
-from bench.losses import TWINS, Adopted, Loss
+from bench.losses import TWINS, WARM, Adopted, Loss
 from bench.pair import Pair
 from bench.readers import Program, Reader, Talk, Terminal
+from bench.staging import scripted
 from lab.problem import Problem
 
 # what a model writes in each is cut into tokens differently
@@ -20,6 +21,8 @@ QUESTIONS = {
     "Polish": "Napisz długą opowieść o latarniku i morzu.",
     "code": "Write a Python program that sorts a list of words, with comments.",
 }
+# nothing of it can be missing or twice without being seen, and every text is as expected
+COUNTING = {"counting": "Count to 250 every 20 ms"}
 READERS: dict[str, tuple[Callable[[Pair], Reader], float]] = {
     "terminal": (Terminal, 0.6),
     "api": (Program, 0.6),
@@ -35,6 +38,7 @@ class Trial:
     """What is asked, how the twin is, and the text that came undisturbed."""
 
     language: str
+    question: str
     twin: str
     expected: str
 
@@ -58,17 +62,36 @@ class Kill:
 def measure(pair: Pair, repeats: int, door: str) -> list[Figure]:
     """Kill the holder in the middle of `repeats` answers that are read at one door."""
     make, limit = READERS[door]
-    pair.wait_both()
-    reader, mode = make(pair), pair.cores["core1"].run(_MODE).strip()
-    judge = Program(pair)
-    undisturbed = {name: reader.read(text, _nobody) for name, text in QUESTIONS.items()}
-    kills = []
-    for number in range(repeats):
-        language = list(QUESTIONS)[number % len(QUESTIONS)]
-        twin = TWINS[number // len(QUESTIONS) % len(TWINS)]
-        trial = Trial(language, twin, undisturbed[language])
-        kills.append(_kill(pair, reader, judge, trial))
+    reader = make(pair)
+    kills = _series(pair, reader, repeats, QUESTIONS, TWINS)
+    mode = _mode(pair)
     return [_whole(reader.name, mode, kills), _soon(reader.name, mode, kills, limit)]
+
+
+def measure_scripted(pair: Pair, repeats: int) -> list[Figure]:
+    """The same with a model whose answers are known, at the API."""
+    with scripted(pair):
+        kills = _series(pair, Program(pair), repeats, COUNTING, [WARM])
+    name, mode = "the API with a scripted model", _mode(pair)
+    return [_whole(name, mode, kills), _soon(name, mode, kills, READERS["api"][1])]
+
+
+def _series(
+    pair: Pair, reader: Reader, repeats: int, questions: Mapping[str, str], twins: Sequence[str]
+) -> list[Kill]:
+    pair.wait_both()
+    judge, kills = Program(pair), list[Kill]()
+    undisturbed = {name: reader.read(text, _nobody) for name, text in questions.items()}
+    for number in range(repeats):
+        language = list(questions)[number % len(questions)]
+        twin = twins[number // len(questions) % len(twins)]
+        trial = Trial(language, questions[language], twin, undisturbed[language])
+        kills.append(_kill(pair, reader, judge, trial))
+    return kills
+
+
+def _mode(pair: Pair) -> str:
+    return pair.cores["core1"].run(_MODE).strip()
 
 
 class _Watch:
@@ -115,7 +138,7 @@ def _try(pair: Pair, reader: Reader, judge: Program, trial: Trial) -> Kill | Non
     moment = random.uniform(EARLIEST, LATEST) * len(trial.expected)  # noqa: S311 - no secret
     watch = _Watch(loss, int(moment))
     try:
-        text = reader.read(QUESTIONS[trial.language], watch)
+        text = reader.read(trial.question, watch)
     finally:
         loss.mend()
     adopted = loss.adopted()
@@ -146,7 +169,7 @@ def _whole(name: str, mode: str, kills: Sequence[Kill]) -> Figure:
     equal = sum(kill.is_equal for kill in kills)
     shares = ", ".join(
         f"{language} {sum(one.is_equal for one in some)}/{len(some)}"
-        for language in QUESTIONS
+        for language in dict.fromkeys(kill.language for kill in kills)
         if (some := [one for one in kills if one.language == language])
     )
     good = equal if mode == "exact" else whole
