@@ -229,17 +229,6 @@ async def open_house(
             yield House(port, doors, scripted, health, core_manager, authority, clients)
 
 
-def _callers() -> list[Caller]:
-    return [
-        Caller(name, _digest(token), scopes, expires_on=LAST_DAYS.get(name))
-        for name, (token, scopes) in TOKENS.items()
-    ]
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def _doors(model: ChatModel, health: ScriptedUnit, core_manager: ScriptedUnit, plan: Plan) -> Doors:
     async def reason(language: str) -> str | None:
         return await units.reason_of(health, language)
