@@ -263,7 +263,9 @@ async def _loops(daemon: Daemon, unit: HealthUnit, eyes: Eyes, health: Health) -
 
     async with asyncio.TaskGroup() as group:
         group.create_task(_every(daemon, look, soon))
-        group.create_task(_every(daemon, looker.look_at_gateway, soon))
+        group.create_task(
+            _every(daemon, looker.look_at_gateway, lambda: looker.gateway_interval_seconds)
+        )
         group.create_task(_every(daemon, eyes.prober.step, lambda: 2 * health.interval_seconds))
         group.create_task(_every(daemon, unit.ask_peer, lambda: health.peer_interval_seconds))
         group.create_task(

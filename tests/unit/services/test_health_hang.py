@@ -33,6 +33,27 @@ async def test_a_server_that_does_nothing_while_somebody_waits_is_out_within_hal
     assert "hangs" in unit.verdict.sentence.en
 
 
+@pytest.mark.parametrize("phase", [0.001, 0.05, 0.101, 0.15, 0.199])
+async def test_a_hang_is_found_in_time_whenever_the_gateway_was_asked(
+    unit: HealthUnit, eyes: Eyes, gateway: FakeGateway, clock: HeldClock, phase: float
+) -> None:
+    await make_capable(unit, eyes)
+    gateway.now(running=1)
+    await eyes.looker.look_at_gateway()
+    unit.look()
+    begun = clock.time
+    look, ask = begun + LOOK, begun + phase
+    while unit.verdict.capable and clock.time < begun + 1:
+        clock.time = min(look, ask)
+        if ask <= look:
+            await eyes.looker.look_at_gateway()
+            ask += eyes.looker.gateway_interval_seconds
+        else:
+            unit.look()
+            look += eyes.looker.interval_seconds
+    assert clock.time - begun <= 0.5
+
+
 @pytest.fixture(params=[True, False], ids=["with evidence", "without"])
 def evidence(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether what the model server gets done counts."""
