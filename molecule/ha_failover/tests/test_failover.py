@@ -143,7 +143,8 @@ def test_without_the_second_chance_that_stream_is_cut(pair: Pair) -> None:
     try:
         events = pair.stream(LONG_QUESTION)
         assert next(events), "nothing was answered"
-        assert pair.switch(int(after[-1]), force=True).ok
+        with contextlib.suppress(requests.RequestException):  # its own connection is cut, too
+            pair.switch(int(after[-1]), force=True)
         with pytest.raises(requests.RequestException):
             assert "done" not in list(events), "it came to its end"
     finally:
