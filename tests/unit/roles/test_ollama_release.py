@@ -51,6 +51,7 @@ def put_in_place(place: Path, release: Path, *, libraries: bool, gpu: bool = Fal
         ],
         env={
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_INVENTORY": "/dev/null",  # not the lab that may be deployed from here
             "PATH": os.environ["PATH"],
             "HOME": str(place),
             "LC_ALL": "C.UTF-8",

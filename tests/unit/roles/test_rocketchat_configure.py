@@ -71,6 +71,7 @@ def configure(place: Path, *, runs: str, program: bool) -> tuple[list[str], list
         ],
         env={
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_INVENTORY": "/dev/null",  # not the lab that may be deployed from here
             "PATH": f"{place / 'bin'}:{os.environ['PATH']}",
             "HOME": str(place),
             "LC_ALL": "C.UTF-8",

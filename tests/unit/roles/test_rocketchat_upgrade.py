@@ -82,6 +82,7 @@ def judge(place: Path, wanted: str, *, runs: str, record: str) -> subprocess.Com
             ],
             env={
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_INVENTORY": "/dev/null",  # not the lab that may be deployed from here
                 "PATH": os.environ["PATH"],
                 "HOME": str(place),
                 "LC_ALL": "C.UTF-8",
