@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.doors import eventually
 from tests.support.rocketchat import StandIn
 
 MY = "__my_messages__"
@@ -115,6 +116,7 @@ async def test_a_deactivated_user_hears_no_more(chat: StandIn) -> None:
         await chat.post("admin", "general", "secret")
         assert [name for name, _ in await socket.events()] == [f"{chat.ids['user']}/force_logout"]
         assert (await socket.sub(MESSAGES, "GENERAL", False))["msg"] == "nosub"
+        await eventually(lambda: not chat.workspace.streams.present[chat.ids["user"]])
 
 
 async def test_unsub_is_answered_by_nosub_and_silence(chat: StandIn) -> None:

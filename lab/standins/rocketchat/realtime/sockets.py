@@ -16,6 +16,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 _log = logging.getLogger(__name__)
 FRAME_MAX = 1024 * 1024
+FAREWELL_SECONDS = 0.1
 QUEUE_FRAMES_MAX = 2000
 QUEUE_CHARACTERS_MAX = 8 * 1024 * 1024
 SEND_SECONDS_MAX = 30.0
@@ -69,6 +70,10 @@ class Connection:
         self._queued = 0
         if self._transport is not None:
             self._transport.abort()
+
+    def end_soon(self) -> None:
+        """End the connection when what is on its way has gone out."""
+        self._loop.call_later(FAREWELL_SECONDS, self.cut)
 
     async def close(self) -> None:
         """End the connection politely, because the server goes down."""
@@ -157,6 +162,12 @@ class Sockets:
         """Cut all connections."""
         for connection in list(self._connections):
             connection.cut()
+
+    def end_of(self, user_id: str) -> None:
+        """End a user's connections, as the server does once their token is gone."""
+        for connection in self._connections:
+            if connection.user_id == user_id:
+                connection.end_soon()
 
     async def close_all(self) -> None:
         """Close all connections."""

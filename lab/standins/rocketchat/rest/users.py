@@ -156,6 +156,7 @@ def set_active(call: Call) -> Document:
     if not active:
         workspace.accounts.revoke_all(user)
         workspace.events.user(user.id, "force_logout", [])
+        workspace.sockets.end_of(user.id)
     return {"user": {"_id": user.id, "active": user.active}}
 
 
