@@ -40,7 +40,7 @@ def install(names: Sequence[str], progress: Progress) -> None:
     progress.say(f"installing Debian packages: {', '.join(wanted)}")
     fresh = not succeeds(["apt-get", "install", "-s", *wanted], timeout_seconds=60)
     if fresh:
-        _update()
+        update()
     try:
         _install(wanted)
     except Problem:
@@ -48,7 +48,7 @@ def install(names: Sequence[str], progress: Progress) -> None:
             raise
         # Old lists name packages that the mirror has replaced since.
         progress.say("that failed: fetching the package lists, then once more")
-        _update()
+        update()
         _install(wanted)
 
 
@@ -61,12 +61,13 @@ def install_idle(names: Sequence[str], progress: Progress) -> None:
     with _nothing_starts():
         install(names, progress)
     new = sorted(_services() - before)
-    if new and shutil.which("systemctl"):
+    if not new:
+        return
+    if shutil.which("systemctl"):
         # One by one: those that cannot be enabled are refused, and need not be disabled.
         for unit in new:
             succeeds(["systemctl", "disable", "--quiet", unit], timeout_seconds=60)
-    if new:
-        progress.say(f"neither started nor enabled, as only tests run them: {', '.join(new)}")
+    progress.say(f"neither started nor enabled, as only tests run them: {', '.join(new)}")
 
 
 def _services() -> set[str]:
@@ -91,7 +92,8 @@ def _nothing_starts() -> Iterator[None]:
             own.rename(POLICY)
 
 
-def _update() -> None:
+def update() -> None:
+    """Fetch the package lists; Problem if the mirror does not give them."""
     what = "the package lists cannot be fetched"
     run(["apt-get", "update"], timeout_seconds=300, env=ENVIRONMENT, what=what, todo=ADVICE)
 

@@ -6,11 +6,11 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
+from lab import packages
 from lab.problem import Problem
 from lab.shell import run
 
 APT_SECONDS = 60
-UPDATE_SECONDS = 300
 LIST = "mirror+file:"
 # What the Release file says, not the address: other people's packages come from addresses with
 # "debian" in them too, and Debian's own from a company's mirror that is named otherwise.
@@ -24,11 +24,7 @@ def address() -> str:
     """
     found = next(_addresses(), None)
     if found is None:  # only lists that were fetched tell whose packages they name
-        todo = (
-            "check /etc/apt/sources.list.d and that the mirror answers, then run make deploy again"
-        )
-        what = "the package lists cannot be fetched"
-        run(["apt-get", "update"], timeout_seconds=UPDATE_SECONDS, what=what, todo=todo)
+        packages.update()
         found = next(_addresses(), None)
     if found is None:
         raise Problem(

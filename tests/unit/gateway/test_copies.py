@@ -106,9 +106,10 @@ async def test_what_is_being_written_while_the_unit_ends_is_written() -> None:
     copies = Copies([store], dataclasses.replace(SOON, farewell=5.0))
     copies.start()
     answer_in(copies)
-    await asyncio.sleep(0.02)  # the question is on its way now
+    await eventually(lambda: not copies.replicas[0]._dirty)  # the question is on its way now
     closing = asyncio.ensure_future(copies.close())
-    await asyncio.sleep(0.02)
+    await asyncio.wait({closing}, timeout=0.05)
+    assert not closing.done(), "it waits for what is being written"
     store.silent.set()
     await closing
     assert set(store.texts) == {"a"}
