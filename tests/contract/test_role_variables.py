@@ -19,6 +19,7 @@ _MAGIC = re.compile(
     r"|role_name|python_interpreter|playbook_python)$"
     r"|inventory_hostname(_short)?$|role_(name|path)$|item$|omit$|undef$|lookup$|query$|q$|now$"
     r"|template_(path|host|uid|fullpath|run_date)$"
+    r"|inputs_checked$"  # what playbook inputs.yml leaves behind
 )
 _BARE = ("when", "changed_when", "failed_when", "until", "that")
 

@@ -136,9 +136,9 @@ def test_nothing_ignores_errors() -> None:
 def _roles_of(play: dict[str, Any]) -> Iterator[str]:
     yield from (one["role"] for one in play.get("roles", []))
     for task in play.get("tasks", []):
-        imported = task.get("ansible.builtin.import_role") or {}
-        if imported.get("tasks_from") == "validate":
-            yield imported["name"]
+        included = task.get("ansible.builtin.include_role") or {}
+        if included.get("tasks_from") == "validate":
+            yield from task["loop"]
 
 
 def test_the_inputs_of_every_role_are_checked_before_anything_changes() -> None:
