@@ -97,8 +97,22 @@ def stop_own() -> bool:
             why=f"SIGTERM was sent {START_SECONDS:.0f} s ago",
             todo=f"see {_home() / 'dockerd.log'}, then end process {pid} yourself",
         )
+    _release_data()
     shutil.rmtree(_home(), ignore_errors=True)
     return True
+
+
+def _release_data() -> None:
+    """Take away the mounts that dockerd makes of its data; of a killed one they stay."""
+    data = str(_home() / "data")
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    for _ in (line for line in mounts if line.split()[1] == data):
+        run(
+            ["umount", data],
+            timeout_seconds=START_SECONDS,
+            what="the engine's data stays mounted",
+            todo=f"umount {data} yourself, then run make destroy again",
+        )
 
 
 def data_directory() -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from rich.console import Console
 
 from lab import engine, packages
 from lab.progress import Progress
+from lab.shell import run
 
 
 class Machine:
@@ -65,3 +68,29 @@ def test_a_running_engine_only_gets_the_command_line_it_lacks(
         machine.add("docker")
     ensure()
     assert machine.installed == ([] if has_client else ["docker-cli"])
+
+
+def mounts(*command: str) -> None:
+    run(command, timeout_seconds=10, what="a mount failed", todo="see why")
+
+
+def test_what_a_killed_engine_left_mounted_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "engine" / "data"
+    data.mkdir(parents=True)
+    for _ in range(2):
+        mounts("mount", "--bind", str(data), str(data))
+    # no engine answers, and it ends when asked to
+    ended = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(engine, "state_directory", lambda: tmp_path)
+    monkeypatch.setattr(engine, "_own_pid", lambda: ended.pid)
+    monkeypatch.setattr(engine, "connect", lambda: None)
+    try:
+        assert engine.stop_own()
+        assert str(data) not in Path("/proc/self/mounts").read_text()
+        assert not data.exists()
+    finally:
+        ended.wait(10)
+        while str(data) in Path("/proc/self/mounts").read_text():
+            mounts("umount", str(data))
