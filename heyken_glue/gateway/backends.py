@@ -18,6 +18,7 @@ from heyken_glue import errors, logs
 from heyken_glue.domain.turns import Turn
 from heyken_glue.gateway.metrics import CircuitState, Metrics
 from heyken_glue.gateway.ports import ChatModel
+from heyken_glue.runtime.patience import Patience
 
 log = logs.get(__name__)
 WATCH_SECONDS = 0.25
@@ -156,7 +157,9 @@ class _Attempt:
         self._watch_seconds = watch_seconds
         self._asked_at = clock()
         self._first_at: float | None = None
-        self._count = 0
+        self._count = self._waits = 0
+        self._patience = Patience()
+        self._why: str | None = None
 
     @property
     def began(self) -> bool:
@@ -167,15 +170,16 @@ class _Attempt:
         """Yield the pieces; the circuit learns how it went."""
         circuit, outcome = self._back_end.circuit, "left"
         source = cast("AsyncGenerator[str]", self._back_end.model.stream(turns))
+        listening = asyncio.create_task(self._listen())
         try:
             async with contextlib.aclosing(source):
-                piece = await self._listening(_first_text(source))
+                piece = await self._heard(_first_text(source))
                 if circuit.state is CircuitState.HALF_OPEN:
                     circuit.succeeded()  # the others need not wait for the end of the trial
                 while piece is not None:
                     self._note(piece)
                     yield piece
-                    piece = await self._listening(anext(source, None))
+                    piece = await self._heard(anext(source, None))
             outcome = "ok"
             circuit.succeeded()
         except errors.HeykenError as error:
@@ -183,25 +187,33 @@ class _Attempt:
             (circuit.succeeded if outcome == "refused" else circuit.failed)()
             raise
         finally:
+            listening.cancel()
             circuit.abandoned()
             self._close(outcome)
 
-    async def _listening(self, coming: Awaitable[str | None]) -> str | None:
-        """Wait for a piece, and listen to health meanwhile."""
-        waiting = asyncio.ensure_future(coming)
+    async def _heard(self, coming: Awaitable[str | None]) -> str | None:
+        """Wait for a piece, until health says that it will not come."""
+        self._waits += 1
         try:
-            while not (await asyncio.wait({waiting}, timeout=self._watch_seconds))[0]:
-                why = await self._back_end.why_not()
-                if why is not None and not waiting.done():
-                    raise errors.TransientError(
-                        f"No text came, and its core cannot answer: {why}",
-                        against=self._back_end.name,
-                    )
-            return waiting.result()
-        finally:
-            if not waiting.done():
-                waiting.cancel()
-                await asyncio.gather(waiting, return_exceptions=True)
+            return await self._patience.wait(coming)
+        except TimeoutError:
+            if not self._patience.expired:
+                raise
+            raise errors.TransientError(
+                f"No text came, and its core cannot answer: {self._why}",
+                against=self._back_end.name,
+            ) from None
+
+    async def _listen(self) -> None:
+        """Listen to health while a piece keeps everybody waiting."""
+        while True:
+            waits = self._waits
+            await asyncio.sleep(self._watch_seconds / 2)  # of which a wait sees one whole
+            if self._waits != waits:
+                continue  # pieces come
+            self._why = await self._back_end.why_not()
+            if self._why is not None and self._waits == waits:
+                self._patience.expire()
 
     def _note(self, piece: str) -> None:
         if self._first_at is None:

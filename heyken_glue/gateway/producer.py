@@ -16,6 +16,7 @@ from heyken_glue.domain.turns import Turn, newest_within
 from heyken_glue.gateway.answers import Answer, Producer
 from heyken_glue.gateway.ports import ChatModel
 from heyken_glue.gateway.problems import Failure
+from heyken_glue.runtime.patience import Patience
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
 
@@ -141,34 +142,22 @@ class Kitchen:
         # async generators close with their context, which stops the model at once
         pieces = cast("AsyncGenerator[str]", self.model.stream(plan.turns))
         first = True
-        async with contextlib.aclosing(pieces):
-            while (piece := await self._next(pieces, ends_at, first=first)) is not None:
-                first = False
-                new = plan.sieve.new(piece)
-                if new:
-                    await opened
-                    answer.append_token(new)
-                    if self._is_full(answer, plan):
-                        return
+        with Patience() as patience:
+            source = _Source(pieces, patience, self.deadlines, ends_at)
+            async with contextlib.aclosing(pieces):
+                while (piece := await source.next(first=first)) is not None:
+                    first = False
+                    if new := plan.sieve.new(piece):
+                        await opened
+                        answer.append_token(new)
+                        if self._is_full(answer, plan):
+                            return
         plan.sieve.close()
 
     def _is_full(self, answer: Answer, plan: Plan) -> bool:
         """Tell whether an undisturbed model would have come to the end of what it may say."""
         goes_on = plan.resumed is Resumed.CONTINUED
         return goes_on and 0 < self.answer_tokens_max <= answer.tokens
-
-    async def _next(self, pieces: AsyncIterator[str], ends_at: float, *, first: bool) -> str | None:
-        patience = self.deadlines.first_token if first else self.deadlines.token_gap
-        until = min(asyncio.get_running_loop().time() + patience, ends_at)
-        try:
-            async with asyncio.timeout_at(until) as deadline:
-                return await anext(pieces, None)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-        if until == ends_at:
-            raise TooSlowError("answer_too_long", _too_long(self.deadlines.answer))
-        raise TooSlowError("model_too_slow", _too_slow(patience, first=first))
 
     async def _unavailable(self, language: str) -> Failure:
         reason: str | Text | None = await self.reason(language)
@@ -179,6 +168,29 @@ class Kitchen:
             reason=reason or _("it broke off; its health is being looked at."),
         )
         return Failure(503, "model_unavailable", text, RETRY_SOON)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The pieces of an answer, each of which has to come in time."""
+
+    pieces: AsyncIterator[str]
+    patience: Patience
+    deadlines: Deadlines
+    ends_at: float
+
+    async def next(self, *, first: bool) -> str | None:
+        """Return the next piece, None at the end; raises TooSlowError when it is late."""
+        seconds = self.deadlines.first_token if first else self.deadlines.token_gap
+        until = min(asyncio.get_running_loop().time() + seconds, self.ends_at)
+        try:
+            return await self.patience.wait(anext(self.pieces, None), until=until)
+        except TimeoutError:
+            if not self.patience.expired:
+                raise
+        if until == self.ends_at:
+            raise TooSlowError("answer_too_long", _too_long(self.deadlines.answer))
+        raise TooSlowError("model_too_slow", _too_slow(seconds, first=first))
 
 
 class TooSlowError(Exception):

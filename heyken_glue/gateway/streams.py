@@ -11,6 +11,7 @@ from aiohttp import web
 
 from heyken_glue.gateway.answer import AHEAD_MAX, Answer
 from heyken_glue.gateway.problems import Problem
+from heyken_glue.runtime.patience import Patience
 from heyken_glue.texts import text as _
 
 # one write is never larger than a few KiB: TLS transports feel a slow reader only between writes
@@ -58,20 +59,22 @@ async def follow(
     """Send the answer's events from number `start_at` on, until its end."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
-    position, told = start_at, None
-    while position < len(answer.events) or not answer.finished:
-        if answer.resumed is not told:
-            told = answer.resumed
-            await _write(request, response, _resumed(answer), times)
-        if await _arrived(answer, position, times.heartbeat):
-            batch = answer.events[position : position + BATCH_EVENTS]
-            await _write(request, response, b"".join(event.frame for event in batch), times)
-            position += len(batch)
-        else:
-            await _write(request, response, HEARTBEAT, times)
-    # it became no longer than what the reader has of it already
-    if position == start_at >= len(answer.events) > 0:
-        await _write(request, response, answer.events[-1].frame, times)
+    with Patience() as patience:
+        reader = Reader(request, response, times, patience)
+        position, told = start_at, None
+        while position < len(answer.events) or not answer.finished:
+            if answer.resumed is not told:
+                told = answer.resumed
+                await reader.write(_resumed(answer))
+            if await reader.sees(answer, position):
+                batch = answer.events[position : position + BATCH_EVENTS]
+                await reader.write(b"".join(event.frame for event in batch))
+                position += len(batch)
+            else:
+                await reader.write(HEARTBEAT)
+        # it became no longer than what the reader has of it already
+        if position == start_at >= len(answer.events) > 0:
+            await reader.write(answer.events[-1].frame)
     answer.delivered()
     return response
 
@@ -81,26 +84,32 @@ def _resumed(answer: Answer) -> bytes:
     return f"event: resumed\ndata: {json.dumps(answer.provenance)}\n\n".encode()
 
 
-async def _arrived(answer: Answer, position: int, patience: float) -> bool:
-    """Wait for an event beyond `position`; False means that a heartbeat is due."""
-    if position >= len(answer.events):
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await answer.wait_beyond(position)
-    return position < len(answer.events)
+@dataclass(frozen=True)
+class Reader:
+    """Whoever follows an answer, and how long may be waited for what comes and for them."""
 
+    request: web.Request
+    response: web.StreamResponse
+    times: StreamTimes
+    patience: Patience
 
-async def _write(
-    request: web.Request, response: web.StreamResponse, data: bytes, times: StreamTimes
-) -> None:
-    """Write, but not for ever: who does not read loses the connection, not the answer."""
-    try:
-        async with asyncio.timeout(times.write_timeout):
-            await response.write(data)
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()  # closing would wait for the reader once more
-        raise ConnectionResetError("the reader does not read") from None
+    async def sees(self, answer: Answer, position: int) -> bool:
+        """Wait for an event beyond `position`; False means that a heartbeat is due."""
+        if position >= len(answer.events):
+            until = asyncio.get_running_loop().time() + self.times.heartbeat
+            with contextlib.suppress(TimeoutError):
+                await self.patience.wait(answer.wait_beyond(position), until=until)
+        return position < len(answer.events)
+
+    async def write(self, data: bytes) -> None:
+        """Write, but not for ever: who does not read loses the connection, not the answer."""
+        until = asyncio.get_running_loop().time() + self.times.write_timeout
+        try:
+            await self.patience.wait(self.response.write(data), until=until)
+        except TimeoutError:
+            if self.request.transport is not None:
+                self.request.transport.abort()  # closing would wait for the reader once more
+            raise ConnectionResetError("the reader does not read") from None
 
 
 def resume_point(last_event_id: str | None, answer: Answer) -> int:

@@ -17,6 +17,7 @@ import aiohttp
 from heyken_glue import errors
 from heyken_glue.adapters.ollama.models import ChatMessage, LoadedModel, StoredModel, Timeouts
 from heyken_glue.runtime import http
+from heyken_glue.runtime.patience import Patience
 
 _OK = 200
 _ERROR_BODY_SECONDS = 2.0
@@ -151,9 +152,10 @@ class OllamaClient:
             try:
                 await _refuse_errors(answer)
                 by = first_by
-                while raw := await _line(answer, by):
-                    yield _decode(raw, url)
-                    by = loop.time() + timeouts.gap
+                with Patience() as patience:
+                    while raw := await patience.wait(answer.content.readline(), until=by):
+                        yield _decode(raw, url)
+                        by = loop.time() + timeouts.gap
             finally:
                 answer.close()
         except TimeoutError as error:
@@ -163,11 +165,6 @@ class OllamaClient:
             raise errors.TransientError(
                 f"The model server failed: {reason}", against=url
             ) from error
-
-
-async def _line(answer: aiohttp.ClientResponse, by: float | None) -> bytes:
-    async with asyncio.timeout_at(by):
-        return await answer.content.readline()
 
 
 async def _refuse_errors(answer: aiohttp.ClientResponse) -> None:

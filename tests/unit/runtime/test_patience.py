@@ -1,0 +1,111 @@
+"""Waits that last too long end, the others are left alone, and no cancellation is swallowed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from heyken_glue.runtime.patience import Patience
+
+
+@pytest.fixture
+async def patience() -> AsyncIterator[Patience]:
+    with Patience() as made:
+        yield made
+
+
+def soon(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def bring(value: str, *, after: float) -> str:
+    await asyncio.sleep(after)
+    return value
+
+
+async def test_what_comes_in_time_is_returned(patience: Patience) -> None:
+    assert await patience.wait(bring("a", after=0.01), until=soon(5)) == "a"
+    assert await patience.wait(bring("b", after=0)) == "b"
+    assert not patience.expired
+
+
+async def test_a_wait_that_lasts_too_long_ends(patience: Patience) -> None:
+    with pytest.raises(TimeoutError):
+        await patience.wait(bring("never", after=5), until=soon(0.02))
+    assert patience.expired
+    current = asyncio.current_task()
+    assert current is not None
+    assert current.cancelling() == 0
+
+
+async def test_each_wait_has_its_own_limit(patience: Patience) -> None:
+    """The timer of a wait that is over does not end a later one before its time."""
+    await patience.wait(bring("short", after=0), until=soon(0.03))
+    assert await patience.wait(bring("long", after=0.1), until=soon(5)) == "long"
+    with pytest.raises(TimeoutError):  # earlier than the timer that runs
+        await patience.wait(bring("never", after=5), until=soon(0.02))
+    await patience.wait(bring("again", after=0.05), until=soon(5))
+    assert not patience.expired
+
+
+async def test_many_waits_share_a_timer(
+    patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, made = asyncio.get_running_loop(), list[float]()
+    call_at = loop.call_at
+
+    def counted(when: float, *rest: Any) -> asyncio.TimerHandle:
+        made.append(when)
+        return call_at(when, *rest)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    for _ in range(50):
+        await patience.wait(asyncio.sleep(0), until=soon(5))
+    assert len(made) == 1
+
+
+async def test_a_cancellation_from_elsewhere_is_none_of_ours() -> None:
+    async def waits() -> None:
+        with Patience() as own:
+            await own.wait(bring("never", after=5), until=soon(5))
+
+    task = asyncio.create_task(waits())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_cancellation_beside_an_end_wins() -> None:
+    own: list[Patience] = []
+
+    async def waits() -> None:
+        with Patience() as made:
+            own.append(made)
+            await made.wait(bring("never", after=5))
+
+    task = asyncio.create_task(waits())
+    await asyncio.sleep(0.01)
+    own[0].expire()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_timeout_within_is_told_from_ours(patience: Patience) -> None:
+    async def fails() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await patience.wait(fails(), until=soon(5))
+    assert not patience.expired
+
+
+async def test_nothing_is_ended_while_nobody_waits(patience: Patience) -> None:
+    patience.expire()
+    await patience.wait(asyncio.sleep(0), until=soon(0.01))
+    await asyncio.sleep(0.03)  # its timer rings now
+    assert await patience.wait(bring("a", after=0), until=soon(5)) == "a"
