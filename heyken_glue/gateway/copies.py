@@ -21,7 +21,7 @@ from heyken_glue.gateway.readings import Reading, read_soon
 log = logs.get(__name__)
 PORTION_TOKENS_MAX = 2048
 # packing what is new of many answers in one go would hold up the tokens of all
-PORTIONS_AT_ONCE = 64
+PORTIONS_AT_ONCE = 16
 # finished answers that wait for a store that is away
 FINISHED_WAITING_MAX = 64
 
@@ -79,6 +79,8 @@ class Replica:
         self._pace = pace
         self._live: dict[str, Tracked] = {}
         self._dirty: dict[str, Tracked] = {}
+        self._pressing: dict[str, Tracked] = {}
+        self._all_at = 0.0
         self._has: dict[str, int] = {}
         self._over: list[tuple[str, RunName]] = []
         self._copying = False
@@ -98,6 +100,7 @@ class Replica:
         self._dirty[answer.id] = tracked
         self._wake.set()
         if urgent or len(answer.texts) - self._has.get(answer.id, 0) >= self._pace.tokens:
+            self._pressing[answer.id] = tracked
             self._urgent.set()
 
     def forget(self, answer_id: str, run: RunName) -> None:
@@ -128,10 +131,8 @@ class Replica:
         while True:
             await self._wake.wait()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._interval()):
+                async with asyncio.timeout_at(self._all_at):
                     await self._urgent.wait()
-            self._wake.clear()
-            self._urgent.clear()
             try:
                 await self._copy()
             except errors.HeykenError as error:
@@ -142,9 +143,22 @@ class Replica:
                 self._begin_again(type(error).__name__)
                 await asyncio.sleep(self._pace.retry)
 
+    def _due(self) -> tuple[Sequence[Tracked], Sequence[tuple[str, RunName]]]:
+        """Return what is copied now and what is over: all when it is time, else what presses."""
+        self._urgent.clear()
+        pressing, self._pressing = self._pressing, {}
+        now = asyncio.get_running_loop().time()
+        if now < self._all_at:
+            for answer_id in pressing:
+                self._dirty.pop(answer_id, None)
+            return tuple(pressing.values()), ()
+        self._all_at = now + max(self._pace.interval, len(self._live) * self._pace.for_each)
+        self._wake.clear()
+        items, over, self._dirty, self._over = self._dirty, self._over, {}, []
+        return tuple(items.values()), over
+
     async def _copy(self) -> None:
-        items, self._dirty = list(self._dirty.values()), {}
-        over, self._over = self._over, []
+        items, over = self._due()
         self._copying = True
         try:
             for start in range(0, len(items), PORTIONS_AT_ONCE):
@@ -159,9 +173,6 @@ class Replica:
             self.away = False
             log.info("copies_resumed", store=self.store.name)
         self._tell()
-
-    def _interval(self) -> float:
-        return max(self._pace.interval, len(self._live) * self._pace.for_each)
 
     async def _write(self, items: Sequence[Tracked]) -> None:
         portions = [item.portion(self._has.get(item.answer.id, 0)) for item in items]
@@ -185,7 +196,7 @@ class Replica:
             self.mark(item, urgent=True)
 
     def _drop(self, item: Tracked) -> None:
-        for known in (self._live, self._dirty, self._has):
+        for known in (self._live, self._dirty, self._pressing, self._has):
             known.pop(item.answer.id, None)
 
     def _begin_again(self, reason: str) -> None:
