@@ -76,4 +76,5 @@ def environment(lab: str, log: Path) -> dict[str, str]:
     if found and found.origin and os.environ.get("HEYKEN_MITOGEN") != "no":
         plugins = Path(found.origin).parent / "plugins" / "strategy"
         own |= {"ANSIBLE_STRATEGY_PLUGINS": str(plugins), "ANSIBLE_STRATEGY": "mitogen_linear"}
+        own["ANSIBLE_DEPRECATION_WARNINGS"] = "False"  # of strategies; linting finds the others
     return {**os.environ, **own}

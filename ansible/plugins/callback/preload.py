@@ -14,8 +14,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from ansible.collections.list import list_collection_dirs
-from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import filter_loader, test_loader
+
+from ansible import constants
+from ansible.plugins.callback import CallbackBase
 
 if TYPE_CHECKING:
     from ansible.playbook import Playbook
@@ -41,6 +43,8 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Playbook) -> None:  # noqa: ARG002
         """Load them by walking through them."""
-        deque(chain(filter_loader.all(), test_loader.all(), list_collection_dirs()), maxlen=0)
+        with_mitogen = constants.DEFAULT_STRATEGY.startswith("mitogen")
+        collections = list_collection_dirs() if with_mitogen else ()
+        deque(chain(filter_loader.all(), test_loader.all(), collections), maxlen=0)
         gc.set_threshold(GARBAGE)
         gc.freeze()
