@@ -178,8 +178,12 @@ class Answer:
 
     def run(self, producer: Producer) -> asyncio.Task[None]:
         """Start the task that makes the events."""
-        self._task = asyncio.create_task(producer(self), name=f"answer-{self.id}")
-        return self._task
+        self._task = task = asyncio.create_task(producer(self), name=f"answer-{self.id}")
+        task.add_done_callback(self._made)
+        return task
+
+    def _made(self, _task: asyncio.Task[None]) -> None:
+        self._task = None
 
     def cancel(self) -> None:
         """Stop the producer, and with it the model's work."""
@@ -206,6 +210,8 @@ class Answer:
         self._changed.set()
         if not self.finished:
             self._changed = asyncio.Event()
+        else:  # who listens knows this answer too: only the collector would part them
+            self.listener = observer_of_nothing
 
 
 def observer_of_nothing(_answer: Answer) -> None:

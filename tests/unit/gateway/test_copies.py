@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
+import weakref
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -297,3 +299,34 @@ async def test_of_many_answers_new_text_is_copied_less_often() -> None:
         assert len(store.writes) == written
         answer.finish("stop")
         await eventually(lambda: store.states["a"] is RunState.ANSWERED)
+
+
+async def test_what_cannot_wait_does_not_wait_for_all_the_others() -> None:
+    store = ScriptedStore()
+    async with copying(store, pace=NEVER) as copies:
+        first = answer_in(copies, "first")
+        await copies.accepted(first)
+        first.append_token("nobody waits for this")
+        await copies.accepted(answer_in(copies, "second"))
+        assert store.texts == {"first": [], "second": []}
+        first.finish("stop")
+        await eventually(lambda: store.texts["first"] == ["nobody waits for this"])
+
+
+async def test_an_answer_that_is_over_is_no_work_for_the_collector() -> None:
+    """Collecting is seldom, and in between thousands of answers would pile up."""
+    store = ScriptedStore()
+    async with copying(store) as copies:
+        answer = answer_in(copies)
+        answer.append_token("text")
+        answer.finish("stop")
+        await eventually(lambda: store.states.get("a") is RunState.ANSWERED)
+        copies.forget(answer)
+        await eventually(lambda: not copies.replicas[0]._over)
+        gone = weakref.ref(answer)
+        gc.disable()
+        try:
+            del answer
+            assert gone() is None
+        finally:
+            gc.enable()
