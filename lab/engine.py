@@ -104,14 +104,15 @@ def stop_own() -> bool:
 
 def _release_data() -> None:
     """Take away the mounts that dockerd makes of its data; of a killed one they stay."""
-    data = str(_home() / "data")
+    data = os.path.realpath(_home() / "data")
     mounts = Path("/proc/self/mounts").read_text().splitlines()
-    for _ in (line for line in mounts if line.split()[1] == data):
+    places = (line.split()[1].replace("\\040", " ") for line in mounts)
+    for _ in (place for place in places if place == data):
         run(
             ["umount", data],
             timeout_seconds=START_SECONDS,
             what="the engine's data stays mounted",
-            todo=f"umount {data} yourself, then run make destroy again",
+            todo=f"umount {data}, then remove {_home()}",
         )
 
 

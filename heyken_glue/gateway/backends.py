@@ -211,7 +211,11 @@ class _Attempt:
             await asyncio.sleep(self._watch_seconds / 2)  # of which a wait sees one whole
             if self._waits != waits:
                 continue  # pieces come
-            self._why = await self._back_end.why_not()
+            try:
+                self._why = await self._back_end.why_not()
+            except Exception:  # the top of a loop that must not end
+                log.exception("backend_watch_crashed", backend=self._back_end.name)
+                continue
             if self._why is not None and self._waits == waits:
                 self._patience.expire()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from heyken_glue import errors, logs
@@ -22,6 +22,8 @@ log = logs.get(__name__)
 PORTION_TOKENS_MAX = 2048
 # packing what is new of many answers in one go would hold up the tokens of all
 PORTIONS_AT_ONCE = 16
+# what the loop's clock may be off by when it wakes somebody
+CLOCK_SECONDS = 0.001
 # finished answers that wait for a store that is away
 FINISHED_WAITING_MAX = 64
 
@@ -145,17 +147,24 @@ class Replica:
 
     def _due(self) -> tuple[Sequence[Tracked], Sequence[tuple[str, RunName]]]:
         """Return what is copied now and what is over: all when it is time, else what presses."""
-        self._urgent.clear()
-        pressing, self._pressing = self._pressing, {}
+        pressing = self._take_pressing()
         now = asyncio.get_running_loop().time()
-        if now < self._all_at:
-            for answer_id in pressing:
-                self._dirty.pop(answer_id, None)
+        if now < self._all_at - CLOCK_SECONDS:
+            if not (self._dirty or self._over):
+                self._wake.clear()
             return tuple(pressing.values()), ()
         self._all_at = now + max(self._pace.interval, len(self._live) * self._pace.for_each)
         self._wake.clear()
-        items, over, self._dirty, self._over = self._dirty, self._over, {}, []
+        items, over = {**pressing, **self._dirty}, self._over
+        self._dirty, self._over = {}, []
         return tuple(items.values()), over
+
+    def _take_pressing(self) -> Mapping[str, Tracked]:
+        self._urgent.clear()
+        pressing, self._pressing = self._pressing, {}
+        for answer_id in pressing:
+            self._dirty.pop(answer_id, None)
+        return pressing
 
     async def _copy(self) -> None:
         items, over = self._due()
@@ -163,6 +172,7 @@ class Replica:
         try:
             for start in range(0, len(items), PORTIONS_AT_ONCE):
                 await self._write(items[start : start + PORTIONS_AT_ONCE])
+                await self._write(tuple(self._take_pressing().values()))
             if not items and not over:
                 await self.store.ping()
             if over:
@@ -175,11 +185,15 @@ class Replica:
         self._tell()
 
     async def _write(self, items: Sequence[Tracked]) -> None:
+        items = [item for item in items if self._live.get(item.answer.id) is item]
+        if not items:
+            return
         portions = [item.portion(self._has.get(item.answer.id, 0)) for item in items]
         lengths = await self.store.write(portions)
         self.written += len(portions)
         for item, portion, length in zip(items, portions, lengths, strict=True):
             self._note(item, portion, length)
+        self._tell()
 
     def _note(self, item: Tracked, portion: Portion, length: int) -> None:
         answer = item.answer
@@ -193,7 +207,7 @@ class Replica:
         if portion.state is not RunState.RUNNING:
             self._drop(item)
         elif length < len(answer.texts) or answer.finished:
-            self.mark(item, urgent=True)
+            self.mark(item, urgent=answer.finished)
 
     def _drop(self, item: Tracked) -> None:
         for known in (self._live, self._dirty, self._pressing, self._has):
@@ -202,6 +216,7 @@ class Replica:
     def _begin_again(self, reason: str) -> None:
         self.set_away(reason)
         self._has.clear()
+        self._all_at = 0.0  # nothing of it protects anybody before all of it is there again
         finished = [item for item in self._live.values() if item.answer.finished]
         for item in finished[: max(0, len(finished) - FINISHED_WAITING_MAX)]:
             self._drop(item)

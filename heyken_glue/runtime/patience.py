@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 T = TypeVar("T")
+# uvloop counts milliseconds: it may ring a little too early, and ask for no time at all
+RESOLUTION_SECONDS = 0.001
 
 
 class Patience:
@@ -20,7 +22,9 @@ class Patience:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        # the time is kept here: where none is left uvloop's timer does not know it
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
         self._task: asyncio.Task[object] | None = None
         self._until: float | None = None
         self._over = False
@@ -44,7 +48,7 @@ class Patience:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         cancelling, self._task, self._until, self._over = task.cancelling(), task, until, False
-        if until is not None and (self._timer is None or self._timer.when() > until):
+        if until is not None and (self._timer is None or self._rings_at > until):
             self._set(until)
         try:
             return await coming
@@ -71,13 +75,14 @@ class Patience:
     def _set(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._rings_at = at
         self._timer = self._loop.call_at(at, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
         if self._task is None or self._until is None:
             return  # the next wait sets it again
-        if self._loop.time() < self._until:
+        if self._loop.time() < self._until - RESOLUTION_SECONDS:
             self._set(self._until)
         else:
             self.expire()

@@ -330,3 +330,34 @@ async def test_an_answer_that_is_over_is_no_work_for_the_collector() -> None:
             assert gone() is None
         finally:
             gc.enable()
+
+
+async def test_what_presses_goes_before_the_rest_of_what_is_being_copied() -> None:
+    store = ScriptedStore()
+    count = 3 * module.PORTIONS_AT_ONCE
+    async with copying(store) as copies:
+        answers = [answer_in(copies, str(number)) for number in range(count)]
+        await eventually(lambda: len(store.texts) == count)
+        store.silent.clear()
+        for answer in answers:
+            answer.append_token("text")
+        written = len(store.writes)
+        await eventually(lambda: not copies.replicas[0]._dirty)  # all of it is on its way
+        answer_in(copies, "new")
+        store.silent.set()
+        await eventually(lambda: "new" in store.texts)
+        after_the_first_part = store.writes[written + 1]
+        assert [portion.answer_id for portion in after_the_first_part] == ["new"]
+
+
+async def test_a_store_is_not_asked_whether_it_is_there_after_what_pressed() -> None:
+    store = ScriptedStore()
+    async with copying(store, pace=dataclasses.replace(SOON, interval=0.02)) as copies:
+        answer = answer_in(copies)
+        await copies.accepted(answer)
+        for _ in range(5):
+            for _ in range(module.Pace.tokens):
+                answer.append_token("x")
+            await asyncio.sleep(0.03)  # a time at which all would be copied
+        assert len(answer.texts) == len(store.texts["a"])
+        assert store.pings == 0

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import uvloop
 
 from heyken_glue.runtime.patience import Patience
 
@@ -23,6 +24,10 @@ def soon(seconds: float) -> float:
 
 async def bring(value: str, *, after: float) -> str:
     await asyncio.sleep(after)
+    return value
+
+
+async def here(value: str) -> str:
     return value
 
 
@@ -109,3 +114,29 @@ async def test_nothing_is_ended_while_nobody_waits(patience: Patience) -> None:
     await patience.wait(asyncio.sleep(0), until=soon(0.01))
     await asyncio.sleep(0.03)  # its timer rings now
     assert await patience.wait(bring("a", after=0), until=soon(5)) == "a"
+
+
+class Counting(Patience):
+    """Counts how often its timer rings."""
+
+    rings = 0
+
+    def _ring(self) -> None:
+        self.rings += 1
+        super()._ring()
+
+
+def test_the_loop_of_the_units_counts_milliseconds() -> None:
+    """Its timer does not know its time where none is left, and may ring before it."""
+
+    async def waits() -> None:
+        with Counting() as own:
+            for _ in range(3):
+                assert await own.wait(here("a"), until=soon(-1)) == "a"
+            for part in range(20):
+                with pytest.raises(TimeoutError):
+                    await own.wait(bring("never", after=5), until=soon(0.004 + part / 1e6 + 1e-12))
+                assert await own.wait(here("b"), until=soon(0)) == "b"
+            assert own.rings <= 60, "it rings again and again within a millisecond"
+
+    uvloop.run(waits())
