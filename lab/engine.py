@@ -21,6 +21,8 @@ from lab.shell import run
 SOCKET = Path("/var/run/docker.sock")
 URL = f"unix://{SOCKET}"
 START_SECONDS = 60.0
+BUSY_SECONDS = 10.0
+BRIDGE = "docker0"
 
 
 def connect() -> docker.DockerClient | None:
@@ -98,21 +100,48 @@ def stop_own() -> bool:
             todo=f"see {_home() / 'dockerd.log'}, then end process {pid} yourself",
         )
     _release_data()
+    _remove_bridge()
     shutil.rmtree(_home(), ignore_errors=True)
     return True
 
 
 def _release_data() -> None:
-    """Take away the mounts that dockerd makes of its data; of a killed one they stay."""
+    """Take away the mounts that dockerd makes of its data; of a killed one they stay.
+
+    Its last threads may outlive it for a moment, and keep them busy.
+    """
     data = os.path.realpath(_home() / "data")
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     places = (line.split()[1].replace("\\040", " ") for line in mounts)
-    for _ in (place for place in places if place == data):
+    deadline = time.monotonic() + BUSY_SECONDS
+    for _ in [place for place in places if place == data]:
+        while not _unmounted(data, insisting=time.monotonic() >= deadline):
+            time.sleep(0.1)
+
+
+def _unmounted(data: str, *, insisting: bool) -> bool:
+    try:
         run(
             ["umount", data],
             timeout_seconds=START_SECONDS,
             what="the engine's data stays mounted",
             todo=f"umount {data}, then remove {_home()}",
+        )
+    except Problem:
+        if insisting:
+            raise
+        return False
+    return True
+
+
+def _remove_bridge() -> None:
+    """Take away the bridge that dockerd makes for itself, and with it its route."""
+    if Path("/sys/class/net", BRIDGE).exists():
+        run(
+            ["ip", "link", "delete", BRIDGE],
+            timeout_seconds=START_SECONDS,
+            what=f"the engine's bridge {BRIDGE} stays",
+            todo=f"ip link delete {BRIDGE}",
         )
 
 

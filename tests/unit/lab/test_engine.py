@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -81,9 +82,12 @@ def test_what_a_killed_engine_left_mounted_goes_with_it(
     data.mkdir(parents=True)
     for _ in range(2):
         mounts("mount", "--bind", str(data), str(data))
+    busy = (data / "held").open("w")
+    threading.Timer(0.3, busy.close).start()
     # no engine answers, and it ends when asked to
     ended = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     monkeypatch.setattr(engine, "state_directory", lambda: tmp_path)
+    monkeypatch.setattr(engine, "BRIDGE", "none-of-ours")  # that of the machine's engine stays
     monkeypatch.setattr(engine, "_own_pid", lambda: ended.pid)
     monkeypatch.setattr(engine, "connect", lambda: None)
     try:
