@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -32,21 +33,20 @@ class Prober:
 
     A gap shorter than `interval_seconds` cannot be seen. Attempts do not wait for each other, so a
     stall is seen in full (a closed loop would hide it). `attempts` holds (begun, seconds until
-    connected or None), times from time.monotonic(); it is there after the end. It connects from a
-    network `namespace` where one is named.
+    connected or None), times from time.monotonic(); it is there after the end. `inside`: a command
+    that runs it in another place, such as a network namespace.
     """
 
     address: tuple[str, int]
     interval_seconds: float
     attempts: list[Attempt] = field(default_factory=list)
-    namespace: str = ""
+    inside: Sequence[str] = ()
     _process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         """Begin; returns when the first attempt is about to be made."""
         host, port = self.address
-        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
-        command = [*inside, sys.executable, "-m", "bench.probe", host, str(port)]
+        command = [*self.inside, sys.executable, "-m", "bench.probe", host, str(port)]
         command.append(str(self.interval_seconds))
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

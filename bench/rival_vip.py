@@ -78,7 +78,8 @@ def gaps(repeats: int) -> list[float]:
             until(lambda: _have_settled(nodes), "one holds the address", 30)
             time.sleep(random.uniform(1, 2))  # noqa: S311 - within an advert, no secret
             holder, other = sorted(nodes, key=lambda node: not node.holds())
-            with Prober((VIP, PORT), INTERVAL_SECONDS, namespace=MIDDLE) as prober:
+            inside = ("ip", "netns", "exec", MIDDLE)
+            with Prober((VIP, PORT), INTERVAL_SECONDS, inside=inside) as prober:
                 time.sleep(0.5)
                 holder.lose()
                 until(other.holds, "the other one holds the address", LONGEST_SECONDS, every=0.05)

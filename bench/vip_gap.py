@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench import rival_vip
 from bench.figures import Figure, tell
 from bench.pair import Pair, until
 from bench.plot import Series, draw
 from bench.probe import Prober
+from lab.faults import Host
 from lab.problem import Problem
 
 ADVERT_SECONDS = 0.01
@@ -30,8 +32,11 @@ def measure(pair: Pair, repeats: int, *, write: bool) -> list[Figure]:
     """Kill and switch `repeats` times each; the moment is random within one advert."""
     reference = ADVERTS_MISSED * ADVERT_SECONDS * 1000
     theirs = rival_vip.gaps(max(1, repeats // RIVALS_SHARE))
-    lost = [_gap(pair, _kill, LOST_INTERVAL_SECONDS) for _ in range(repeats)]
-    planned = [_gap(pair, _switch, PLANNED_INTERVAL_SECONDS) for _ in range(repeats)]
+    third = Host(pair.lab.name, "hub").network
+    losses = [_gaps(pair, _kill, LOST_INTERVAL_SECONDS, [(), third]) for _ in range(repeats)]
+    lost, seen_there = [here for here, _ in losses], [there for _, there in losses]
+    moves = [_gaps(pair, _switch, PLANNED_INTERVAL_SECONDS, [()]) for _ in range(repeats)]
+    planned = [gap for (gap,) in moves]
     if write:
         _draw(lost, planned, theirs)
     return [
@@ -40,6 +45,13 @@ def measure(pair: Pair, repeats: int, *, write: bool) -> list[Figure]:
             lost,
             reference,
             f"7 adverts of 10 ms (keepalived's defaults: {statistics.median(theirs):.0f} ms)",
+            (LOST_MEDIAN_MS, LOST_MAX_MS),
+        ),
+        _figure(
+            "T1 VIP gap, host lost, seen from a third host",
+            seen_there,
+            reference,
+            "7 adverts of 10 ms; the same kills",
             (LOST_MEDIAN_MS, LOST_MAX_MS),
         ),
         _figure(
@@ -64,22 +76,34 @@ def _draw(lost: list[float], planned: list[float], theirs: list[float]) -> None:
     )
 
 
-def _gap(pair: Pair, fault: Callable[[Pair, str], None], interval_seconds: float) -> float:
-    """Return the gap in ms of one move; one that began before the fault is none of its gaps."""
+def _gaps(
+    pair: Pair,
+    fault: Callable[[Pair, str], None],
+    interval_seconds: float,
+    places: Sequence[Sequence[str]],
+) -> list[float]:
+    """Return the gap in ms of one move, as seen from each place.
+
+    One that began before the fault is none of its gaps.
+    """
     for _ in range(ATTEMPTS):
         pair.wait_whole()
         holder, begun = pair.holder(), time.time()
-        with Prober(pair.vip, interval_seconds) as prober:
+        probers = [Prober(pair.vip, interval_seconds, inside=place) for place in places]
+        with contextlib.ExitStack() as stack:
+            for prober in probers:
+                stack.enter_context(prober)
             time.sleep(SETTLE_SECONDS + random.uniform(0, ADVERT_SECONDS))  # noqa: S311 - no secret
             strays = pair.moves_since(begun)
             fault(pair, holder)
             time.sleep(SETTLE_SECONDS)
         pair.cores[holder].start()
         until(lambda: pair.holder() != holder, "the other core holds the address", 30)  # noqa: B023
-        gap = prober.gap() * 1000
-        tell(f"{holder} lost the address: {gap:.0f} ms" + (", moved before" if strays else ""))
+        gaps = [prober.gap() * 1000 for prober in probers]
+        told = ", ".join(f"{gap:.0f} ms" for gap in gaps)
+        tell(f"{holder} lost the address: {told}" + (", moved before" if strays else ""))
         if strays == 0:
-            return gap
+            return gaps
     raise Problem(
         "the address moves without being asked to",
         why=f"{ATTEMPTS} times in a row it had moved before the fault",

@@ -18,7 +18,7 @@ from heyken_glue import errors, logs
 from heyken_glue.domain.turns import Turn
 from heyken_glue.gateway.metrics import CircuitState, Metrics
 from heyken_glue.gateway.ports import ChatModel
-from heyken_glue.runtime.patience import Patience
+from heyken_glue.runtime.moving_timeout import MovingTimeout
 
 log = logs.get(__name__)
 WATCH_SECONDS = 0.25
@@ -158,7 +158,7 @@ class _Attempt:
         self._asked_at = clock()
         self._first_at: float | None = None
         self._count = self._waits = 0
-        self._patience = Patience()
+        self._timeout = MovingTimeout()
         self._why: str | None = None
 
     @property
@@ -195,9 +195,9 @@ class _Attempt:
         """Wait for a piece, until health says that it will not come."""
         self._waits += 1
         try:
-            return await self._patience.wait(coming)
+            return await self._timeout.wait(coming)
         except TimeoutError:
-            if not self._patience.expired:
+            if not self._timeout.expired:
                 raise
             raise errors.TransientError(
                 f"No text came, and its core cannot answer: {self._why}",
@@ -217,7 +217,7 @@ class _Attempt:
                 log.exception("backend_watch_crashed", backend=self._back_end.name)
                 continue
             if self._why is not None and self._waits == waits:
-                self._patience.expire()
+                self._timeout.expire()
 
     def _note(self, piece: str) -> None:
         if self._first_at is None:

@@ -16,7 +16,7 @@ from heyken_glue.domain.turns import Turn, newest_within
 from heyken_glue.gateway.answers import Answer, Producer
 from heyken_glue.gateway.ports import ChatModel
 from heyken_glue.gateway.problems import Failure
-from heyken_glue.runtime.patience import Patience
+from heyken_glue.runtime.moving_timeout import MovingTimeout
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
 
@@ -142,8 +142,8 @@ class Kitchen:
         # async generators close with their context, which stops the model at once
         pieces = cast("AsyncGenerator[str]", self.model.stream(plan.turns))
         first = True
-        with Patience() as patience:
-            source = _Source(pieces, patience, self.deadlines, ends_at)
+        with MovingTimeout() as timeout:
+            source = _Source(pieces, timeout, self.deadlines, ends_at)
             async with contextlib.aclosing(pieces):
                 while (piece := await source.next(first=first)) is not None:
                     first = False
@@ -175,7 +175,7 @@ class _Source:
     """The pieces of an answer, each of which has to come in time."""
 
     pieces: AsyncIterator[str]
-    patience: Patience
+    timeout: MovingTimeout
     deadlines: Deadlines
     ends_at: float
 
@@ -184,9 +184,9 @@ class _Source:
         seconds = self.deadlines.first_token if first else self.deadlines.token_gap
         until = min(asyncio.get_running_loop().time() + seconds, self.ends_at)
         try:
-            return await self.patience.wait(anext(self.pieces, None), until=until)
+            return await self.timeout.wait(anext(self.pieces, None), until=until)
         except TimeoutError:
-            if not self.patience.expired:
+            if not self.timeout.expired:
                 raise
         if until == self.ends_at:
             raise TooSlowError("answer_too_long", _too_long(self.deadlines.answer))

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from heyken_glue.gateway.answer import AHEAD_MAX, Answer
 from heyken_glue.gateway.problems import Problem
-from heyken_glue.runtime.patience import Patience
+from heyken_glue.runtime.moving_timeout import MovingTimeout
 from heyken_glue.texts import text as _
 
 # one write is never larger than a few KiB: TLS transports feel a slow reader only between writes
@@ -59,8 +59,8 @@ async def follow(
     """Send the answer's events from number `start_at` on, until its end."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
-    with Patience() as patience:
-        reader = Reader(request, response, times, patience)
+    with MovingTimeout() as timeout:
+        reader = Reader(request, response, times, timeout)
         position, told = start_at, None
         while position < len(answer.events) or not answer.finished:
             if answer.resumed is not told:
@@ -91,21 +91,21 @@ class Reader:
     request: web.Request
     response: web.StreamResponse
     times: StreamTimes
-    patience: Patience
+    timeout: MovingTimeout
 
     async def sees(self, answer: Answer, position: int) -> bool:
         """Wait for an event beyond `position`; False means that a heartbeat is due."""
         if position >= len(answer.events):
             until = asyncio.get_running_loop().time() + self.times.heartbeat
             with contextlib.suppress(TimeoutError):
-                await self.patience.wait(answer.wait_beyond(position), until=until)
+                await self.timeout.wait(answer.wait_beyond(position), until=until)
         return position < len(answer.events)
 
     async def write(self, data: bytes) -> None:
         """Write, but not for ever: who does not read loses the connection, not the answer."""
         until = asyncio.get_running_loop().time() + self.times.write_timeout
         try:
-            await self.patience.wait(self.response.write(data), until=until)
+            await self.timeout.wait(self.response.write(data), until=until)
         except TimeoutError:
             if self.request.transport is not None:
                 self.request.transport.abort()  # closing would wait for the reader once more

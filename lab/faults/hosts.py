@@ -30,6 +30,12 @@ class Host:
         return found
 
     @property
+    def network(self) -> tuple[str, ...]:
+        """The command that runs a program of this machine as if it had the host's network."""
+        self._container.reload()
+        return ("nsenter", "--net", "--target", str(self._container.attrs["State"]["Pid"]))
+
+    @property
     def link_address(self) -> str:
         """The link address of that interface; it outlives a restart."""
         for name, network in self._container.attrs["NetworkSettings"]["Networks"].items():

@@ -17,7 +17,7 @@ import aiohttp
 from heyken_glue import errors
 from heyken_glue.adapters.ollama.models import ChatMessage, LoadedModel, StoredModel, Timeouts
 from heyken_glue.runtime import http
-from heyken_glue.runtime.patience import Patience
+from heyken_glue.runtime.moving_timeout import MovingTimeout
 
 _OK = 200
 _ERROR_BODY_SECONDS = 2.0
@@ -152,8 +152,8 @@ class OllamaClient:
             try:
                 await _refuse_errors(answer)
                 by = first_by
-                with Patience() as patience:
-                    while raw := await patience.wait(answer.content.readline(), until=by):
+                with MovingTimeout() as timeout:
+                    while raw := await timeout.wait(answer.content.readline(), until=by):
                         yield _decode(raw, url)
                         by = loop.time() + timeouts.gap
             finally:

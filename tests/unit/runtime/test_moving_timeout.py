@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import uvloop
 
-from heyken_glue.runtime.patience import Patience
+from heyken_glue.runtime.moving_timeout import MovingTimeout
 
 
 @pytest.fixture
-async def patience() -> AsyncIterator[Patience]:
-    with Patience() as made:
+async def limit() -> AsyncIterator[MovingTimeout]:
+    with MovingTimeout() as made:
         yield made
 
 
@@ -31,33 +31,33 @@ async def here(value: str) -> str:
     return value
 
 
-async def test_what_comes_in_time_is_returned(patience: Patience) -> None:
-    assert await patience.wait(bring("a", after=0.01), until=soon(5)) == "a"
-    assert await patience.wait(bring("b", after=0)) == "b"
-    assert not patience.expired
+async def test_what_comes_in_time_is_returned(limit: MovingTimeout) -> None:
+    assert await limit.wait(bring("a", after=0.01), until=soon(5)) == "a"
+    assert await limit.wait(bring("b", after=0)) == "b"
+    assert not limit.expired
 
 
-async def test_a_wait_that_lasts_too_long_ends(patience: Patience) -> None:
+async def test_a_wait_that_lasts_too_long_ends(limit: MovingTimeout) -> None:
     with pytest.raises(TimeoutError):
-        await patience.wait(bring("never", after=5), until=soon(0.02))
-    assert patience.expired
+        await limit.wait(bring("never", after=5), until=soon(0.02))
+    assert limit.expired
     current = asyncio.current_task()
     assert current is not None
     assert current.cancelling() == 0
 
 
-async def test_each_wait_has_its_own_limit(patience: Patience) -> None:
+async def test_each_wait_has_its_own_limit(limit: MovingTimeout) -> None:
     """The timer of a wait that is over does not end a later one before its time."""
-    await patience.wait(bring("short", after=0), until=soon(0.03))
-    assert await patience.wait(bring("long", after=0.1), until=soon(5)) == "long"
+    await limit.wait(bring("short", after=0), until=soon(0.03))
+    assert await limit.wait(bring("long", after=0.1), until=soon(5)) == "long"
     with pytest.raises(TimeoutError):  # earlier than the timer that runs
-        await patience.wait(bring("never", after=5), until=soon(0.02))
-    await patience.wait(bring("again", after=0.05), until=soon(5))
-    assert not patience.expired
+        await limit.wait(bring("never", after=5), until=soon(0.02))
+    await limit.wait(bring("again", after=0.05), until=soon(5))
+    assert not limit.expired
 
 
 async def test_many_waits_share_a_timer(
-    patience: Patience, monkeypatch: pytest.MonkeyPatch
+    limit: MovingTimeout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop, made = asyncio.get_running_loop(), list[float]()
     call_at = loop.call_at
@@ -68,13 +68,13 @@ async def test_many_waits_share_a_timer(
 
     monkeypatch.setattr(loop, "call_at", counted)
     for _ in range(50):
-        await patience.wait(asyncio.sleep(0), until=soon(5))
+        await limit.wait(asyncio.sleep(0), until=soon(5))
     assert len(made) == 1
 
 
 async def test_a_cancellation_from_elsewhere_is_none_of_ours() -> None:
     async def waits() -> None:
-        with Patience() as own:
+        with MovingTimeout() as own:
             await own.wait(bring("never", after=5), until=soon(5))
 
     task = asyncio.create_task(waits())
@@ -85,10 +85,10 @@ async def test_a_cancellation_from_elsewhere_is_none_of_ours() -> None:
 
 
 async def test_a_cancellation_beside_an_end_wins() -> None:
-    own: list[Patience] = []
+    own: list[MovingTimeout] = []
 
     async def waits() -> None:
-        with Patience() as made:
+        with MovingTimeout() as made:
             own.append(made)
             await made.wait(bring("never", after=5))
 
@@ -100,23 +100,23 @@ async def test_a_cancellation_beside_an_end_wins() -> None:
         await task
 
 
-async def test_a_timeout_within_is_told_from_ours(patience: Patience) -> None:
+async def test_a_timeout_within_is_told_from_ours(limit: MovingTimeout) -> None:
     async def fails() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        await patience.wait(fails(), until=soon(5))
-    assert not patience.expired
+        await limit.wait(fails(), until=soon(5))
+    assert not limit.expired
 
 
-async def test_nothing_is_ended_while_nobody_waits(patience: Patience) -> None:
-    patience.expire()
-    await patience.wait(asyncio.sleep(0), until=soon(0.01))
+async def test_nothing_is_ended_while_nobody_waits(limit: MovingTimeout) -> None:
+    limit.expire()
+    await limit.wait(asyncio.sleep(0), until=soon(0.01))
     await asyncio.sleep(0.03)  # its timer rings now
-    assert await patience.wait(bring("a", after=0), until=soon(5)) == "a"
+    assert await limit.wait(bring("a", after=0), until=soon(5)) == "a"
 
 
-class Counting(Patience):
+class Counting(MovingTimeout):
     """Counts how often its timer rings."""
 
     rings = 0

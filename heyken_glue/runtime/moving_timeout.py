@@ -17,7 +17,7 @@ T = TypeVar("T")
 RESOLUTION_SECONDS = 0.001
 
 
-class Patience:
+class MovingTimeout:
     """Ends waits that last too long, one wait at a time; a context that drops the timer."""
 
     def __init__(self) -> None:
