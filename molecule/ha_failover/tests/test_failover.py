@@ -94,7 +94,8 @@ def test_a_switch_to_the_holder_changes_nothing(pair: Pair) -> None:
 
 def test_a_second_switch_at_once_is_refused_with_the_reason(pair: Pair) -> None:
     first = pair.other(pair.holder())
-    assert pair.switch(int(first[-1]), force=True).ok
+    response = pair.switch(int(first[-1]), force=True)
+    assert response.ok, response.text
     wait_for("the address moved", lambda: pair.holders() == [first])
     response = pair.switch(int(pair.other(first)[-1]))
     assert response.status_code == 409, response.text
