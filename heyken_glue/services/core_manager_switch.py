@@ -93,7 +93,7 @@ class Switcher:
         verdict = await self._settled_peer()
         # what our health unit heard of it may be older, and this is not to be found out afterwards
         sick = None if verdict is None or verdict.capable else verdict.sentence
-        refused = sick or await self._ask_health(requested_by)
+        refused = sick or await self._ask_until_heard(requested_by)
         if refused is not None:
             return refusal(409, "not_capable", refused, language)
         _log.info("switch_begun", to=peer.name, requested_by=requested_by)
@@ -121,6 +121,16 @@ class Switcher:
             # once more after it has settled: the health unit asks on its own and must hear it too
             await asyncio.sleep(self._peer_interval_seconds)
         return None
+
+    async def _ask_until_heard(self, requested_by: str) -> Sentence | None:
+        """Ask our health unit, which may not have heard yet that the peer has settled."""
+        deadline = self._clock.monotonic() + SETTLE_SECONDS
+        outdated = say("peer_stepping_down", core=self._door.peer.name)
+        while (refused := await self._ask_health(requested_by)) == outdated:
+            if self._clock.monotonic() >= deadline:
+                break
+            await asyncio.sleep(self._peer_interval_seconds)
+        return refused
 
     async def _ask_health(self, requested_by: str) -> Sentence | None:
         reason = say("asked_for", who=requested_by)

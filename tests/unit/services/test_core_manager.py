@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from heyken_glue.adapters.etcd.client import EtcdClient
 from heyken_glue.adapters.keepalived.fifo import Transition
-from heyken_glue.domain.sentences import Sentence
+from heyken_glue.domain.sentences import Sentence, say
 from heyken_glue.domain.status import Holder
 from heyken_glue.domain.switching import Cause, Vrrp
 from heyken_glue.runtime import http
@@ -35,6 +35,7 @@ class FakeHealth:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.refusal = ""
+        self.behind = 0  # so often it has not heard yet that the peer has settled
 
     def routes(self) -> web.RouteTableDef:
         table = web.RouteTableDef()
@@ -47,6 +48,10 @@ class FakeHealth:
 
     async def _step_down(self, request: web.Request) -> web.Response:
         self.asked.append(await request.json())
+        if len(self.asked) <= self.behind:
+            heard = say("peer_stepping_down", core="core2")
+            body = {"success": False, "error": heard.en, "error_pl": heard.pl}
+            return web.json_response(body, status=409)
         if self.refusal:
             body = {"success": False, "error": self.refusal, "error_pl": "nie"}
             return web.json_response(body, status=409)
@@ -240,6 +245,17 @@ async def test_a_switch_to_a_sick_peer_is_refused_in_the_readers_language(
     health.refusal = "core2 is ill"
     status, body = await _switch(manager, 2, headers={"Accept-Language": "pl"})
     assert (status, body["error"]) == (409, "nie")
+
+
+async def test_a_switch_back_at_once_waits_until_health_heard_that_the_peer_has_settled(
+    manager: CoreManager, peer: FakePeer, health: FakeHealth, clock: HeldClock
+) -> None:
+    _say(manager, "MASTER")
+    clock.time += 60
+    peer.vrrp = "MASTER"
+    health.behind = 2
+    status, _ = await _switch(manager, 2)
+    assert (status, len(health.asked)) == (200, 3)
 
 
 async def test_a_switch_that_the_peer_does_not_follow_ends_in_time(
