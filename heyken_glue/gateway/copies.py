@@ -1,6 +1,7 @@
 """Copying answers in the making to the cores' stores, without holding up a single token.
 
-One loop for each store carries what is new of all answers in one go. It keeps no queue: it knows
+One loop for each store carries what is new of all answers when it is time, and what presses at
+once. It keeps no queue: it knows
 how far the store has come with each answer, and takes the rest from the answer itself. After a
 failure it knows nothing any more and begins again with each.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from heyken_glue import errors, logs
@@ -70,6 +71,11 @@ def state_of(answer: Answer) -> RunState:
     if answer.left:
         return RunState.LEFT
     return RunState.FAILED if answer.failure is not None else RunState.ANSWERED
+
+
+def _parts(items: Sequence[Tracked]) -> Iterator[Sequence[Tracked]]:
+    for start in range(0, len(items), PORTIONS_AT_ONCE):
+        yield items[start : start + PORTIONS_AT_ONCE]
 
 
 class Replica:
@@ -170,9 +176,10 @@ class Replica:
         items, over = self._due()
         self._copying = True
         try:
-            for start in range(0, len(items), PORTIONS_AT_ONCE):
-                await self._write(items[start : start + PORTIONS_AT_ONCE])
-                await self._write(tuple(self._take_pressing().values()))
+            for part in _parts(items):
+                await self._write(part)
+                for pressing in _parts(tuple(self._take_pressing().values())):
+                    await self._write(pressing)
             if not items and not over:
                 await self.store.ping()
             if over:

@@ -1,7 +1,7 @@
 """Limits for the many short waits of one task, with one timer for all of them.
 
 `asyncio.timeout` makes and drops a timer for each wait. Where every token of every stream is waited
-for several times that is a quarter of the work. Here the timer runs on: when it rings it looks how
+for several times that is an eighth of the work. Here the timer runs on: when it rings it looks how
 long the present wait may still last, and is set anew for that.
 """
 

@@ -90,10 +90,11 @@ class Switcher:
 
     async def _hand_over(self, requested_by: str, language: str) -> Answer:
         peer = self._door.peer
-        verdict = await self._settled_peer()
+        settled_by = self._clock.monotonic() + SETTLE_SECONDS
+        verdict = await self._settled_peer(settled_by)
         # what our health unit heard of it may be older, and this is not to be found out afterwards
         sick = None if verdict is None or verdict.capable else verdict.sentence
-        refused = sick or await self._ask_until_heard(requested_by)
+        refused = sick or await self._ask_until_heard(requested_by, settled_by)
         if refused is not None:
             return refusal(409, "not_capable", refused, language)
         _log.info("switch_begun", to=peer.name, requested_by=requested_by)
@@ -106,28 +107,23 @@ class Switcher:
         sentence = say("not_taken_over", core=peer.name, seconds=TAKE_OVER_SECONDS)
         return refusal(504, "not_taken_over", sentence, language)
 
-    async def _settled_peer(self) -> VerdictAnswer | None:
+    async def _settled_peer(self, by: float) -> VerdictAnswer | None:
         """Wait while the peer still finishes a hand-over of its own, as after a switch and back.
 
         Returns what it says of itself then; None when it is silent, or takes too long.
         """
-        deadline = self._clock.monotonic() + SETTLE_SECONDS
-        settled = True
-        while self._clock.monotonic() < deadline:
+        while self._clock.monotonic() < by:
             verdict = await self._door.verdict()
-            if (verdict is None or not verdict.stepping_down) and settled:
+            if verdict is None or not verdict.stepping_down:
                 return verdict
-            settled = verdict is None or not verdict.stepping_down
-            # once more after it has settled: the health unit asks on its own and must hear it too
             await asyncio.sleep(self._peer_interval_seconds)
         return None
 
-    async def _ask_until_heard(self, requested_by: str) -> Sentence | None:
+    async def _ask_until_heard(self, requested_by: str, by: float) -> Sentence | None:
         """Ask our health unit, which may not have heard yet that the peer has settled."""
-        deadline = self._clock.monotonic() + SETTLE_SECONDS
         outdated = say("peer_stepping_down", core=self._door.peer.name)
         while (refused := await self._ask_health(requested_by)) == outdated:
-            if self._clock.monotonic() >= deadline:
+            if self._clock.monotonic() >= by:
                 break
             await asyncio.sleep(self._peer_interval_seconds)
         return refused

@@ -161,3 +161,13 @@ def test_checking_alone_takes_the_same_inputs(name: str) -> None:
     specs = support.load_yaml(support.ROOT / "ansible" / "roles" / name / "meta/argument_specs.yml")
     if name != "preflight":
         assert specs["argument_specs"]["validate"] == specs["argument_specs"]["main"]
+
+
+@pytest.mark.parametrize("name", _ROLES)
+def test_a_role_that_runs_alone_checks_its_inputs(name: str) -> None:
+    tasks = support.load_yaml(support.ROOT / "ansible" / "roles" / name / "tasks" / "main.yml")
+    if name in {"preflight", "drill"}:  # neither is in inputs.yml
+        return
+    first = tasks[0]
+    assert first["ansible.builtin.include_tasks"]["file"] == "validate.yml"
+    assert "inputs_checked is not defined" in first["when"]
