@@ -33,10 +33,11 @@ def stop(lab: Lab, progress: Progress) -> None:
 def start(lab: Lab, progress: Progress) -> None:
     """Start engine and hosts, and wait until a question is answered."""
     _require(lab)
-    with progress.phase("engine"):
-        engine.ensure(progress)
-    with exclusive.only_one(lab), progress.phase("start"):
-        containers.start(lab)
+    with exclusive.only_one(lab):
+        with progress.phase("engine"):
+            engine.ensure(progress)
+        with progress.phase("start"):
+            containers.start(lab)
     with progress.phase("proof", estimate="the models load"):
         answer = _patiently(lab)
     progress.say(f"core {answer['core']} answers")

@@ -11,6 +11,8 @@ from heyken_glue.domain.parity import Parity
 from heyken_glue.domain.sentences import NOTHING, Sentence, join, say
 from heyken_glue.domain.switching import Cause, Vrrp
 
+_ASIDE = frozenset({Vrrp.FAULT, Vrrp.STOP})
+
 
 class CoreHealth(enum.StrEnum):
     """The state of a core; `error` means that its health unit does not answer."""
@@ -117,6 +119,11 @@ def problems(pair: Pair) -> tuple[Sentence, ...]:
     found = [core.sentence for core in pair.cores if core.health is not CoreHealth.HEALTHY]
     if active_core(pair.cores) is None:
         found.append(say("nobody_known"))
+    found += [
+        say("stands_aside", core=core.name)
+        for core in pair.cores
+        if core.health is CoreHealth.HEALTHY and core.vrrp in _ASIDE
+    ]
     if not pair.witness_reachable:
         found.append(say("witness_away"))
     if pair.chat is not None and not pair.chat.connected:

@@ -84,7 +84,7 @@ def why_taken(
     `up_seconds`: since keepalived spoke for the first time after the start of this host;
     `is_first`: this is the first takeover since then.
     """
-    if answer is not None and answer.stepping_down:
+    if answer is not None and answer.stepped_down:
         stated = answer.step_down_reason
         if stated == NOTHING:
             stated = say("asked_for", who=answer.requested_by or "?")

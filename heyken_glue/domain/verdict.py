@@ -60,7 +60,7 @@ class Steadiness:
 
 
 class Phase(enum.StrEnum):
-    """Where a planned hand-over stands."""
+    """Where a planned hand-over stands; who lingers is done and still tells whose wish it was."""
 
     IDLE = "idle"
     ASKED = "asked"
@@ -79,12 +79,13 @@ class StepDown:
     @property
     def active(self) -> bool:
         """Tell whether this core keeps away from the address now."""
-        return self.phase is not Phase.IDLE
+        return self.phase is Phase.ASKED
 
     def advance(self, now: float, *, peer_holds: bool, peer_counts: bool) -> StepDown:
-        """Go on: until the peer holds the address or 5 s passed, then 2 s more, then idle.
+        """Go on: until the peer holds the address or 5 s passed; for 2 s more it is told of.
 
-        A peer that cannot answer any more ends it at once: nobody else would take the address.
+        Only until then this core keeps away: after that it stands by for the new holder. A peer
+        that cannot answer any more ends it at once, for nobody else would take the address.
         """
         if self.active and not peer_counts:
             return StepDown()
@@ -153,12 +154,13 @@ class Verdict:
             ],
             "time": self.time,
             "stepping_down": self.step_down.active,
+            # what the new holder asks for: why it holds the address now
             "step_down": {
                 "reason": self.step_down.reason.en,
                 "reason_pl": self.step_down.reason.pl,
                 "requested_by": self.step_down.requested_by,
             }
-            if self.step_down.active
+            if self.step_down.phase is not Phase.IDLE
             else None,
             "peer": _peer_body(self.peer),
             "facts": dict(self.facts),
@@ -195,7 +197,8 @@ class HeardPeer:
 class VerdictAnswer:
     """A verdict as another unit or host receives it.
 
-    `was_capable`: it was, at some time since its unit started.
+    `stepped_down`: it hands over or just did, on somebody's wish. `was_capable`: it was, at some
+    time since its unit started.
     """
 
     capable: bool
@@ -204,6 +207,7 @@ class VerdictAnswer:
     stepping_down: bool
     step_down_reason: Sentence
     requested_by: str
+    stepped_down: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     was_capable: bool = True
     heard_peer: HeardPeer | None = None
@@ -223,6 +227,7 @@ def parse_verdict(body: Mapping[str, Any]) -> VerdictAnswer:
                 str(step_down.get("reason", "")), str(step_down.get("reason_pl", ""))
             ),
             requested_by=str(step_down.get("requested_by", "")),
+            stepped_down=bool(step_down),
             facts={str(key): str(value) for key, value in (body.get("facts") or {}).items()},
             was_capable=body.get("was_capable") is not False,
             heard_peer=_heard(body.get("peer")),

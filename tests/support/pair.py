@@ -48,8 +48,12 @@ class Pair:
         return [
             name
             for name, host in self.hosts.items()
-            if host.running() and json.loads(host.run(ROLE))["vrrp"] == "MASTER"
+            if host.running() and self.vrrp(name) == "MASTER"
         ]
+
+    def vrrp(self, name: str) -> str:
+        """Return what a core's keepalived said last: MASTER, BACKUP, FAULT..."""
+        return str(json.loads(self.hosts[name].run(ROLE))["vrrp"])
 
     def holder(self) -> str:
         """Return the one holder; two or none fail."""

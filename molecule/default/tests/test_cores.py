@@ -41,6 +41,12 @@ def test_our_units_are_hardened(host: Any, unit: str) -> None:
     assert exposure <= EXPOSURE_MAX, line
 
 
+def test_keepalived_need_not_wait_for_a_processor(host: Any) -> None:
+    processes = host.check_output("pgrep --full keepalived").split()
+    policies = host.check_output(" && ".join(f"chrt --pid {process}" for process in processes))
+    assert "SCHED_RR" in policies, "a busy machine makes the address flap"
+
+
 def test_keepalived_is_hardened(host: Any) -> None:
     line = host.run("systemd-analyze security --no-pager keepalived.service | tail -1").stdout
     exposure = float(line.rpartition(": ")[2].split()[0])

@@ -171,6 +171,7 @@ def test_a_killed_keepalived_leaves_no_address_behind(pair: Pair, kill: str) -> 
     before = pair.holder()
     after = pair.other(before)
     assert _with_address(pair) == [before]
+    wait_for("the other one stands by", lambda: pair.vrrp(after) == "BACKUP")
     host = pair.hosts[before]
     former = host.run(MAIN_PID)
     host.run(kill)

@@ -32,7 +32,8 @@ ANSWER = VerdictAnswer(True, Sentence("ill", "chory"), 1.0, False, NOTHING, "")
         (replace(PEER, capable=False), StepDown(), "core2 is ill"),
         (replace(PEER, age_seconds=2.0), StepDown(), "not been heard for 2.0 s"),
         (replace(PEER, stepping_down=True), StepDown(), "handing over itself"),
-        (PEER, StepDown(Phase.LINGERING), "under way"),
+        (PEER, StepDown(Phase.ASKED), "under way"),
+        (PEER, StepDown(Phase.LINGERING), None),
     ],
 )
 def test_stepping_down(peer: PeerView | None, current: StepDown, reason: str | None) -> None:
@@ -62,9 +63,9 @@ def test_without_a_former_change_there_is_no_cool_down() -> None:
         (None, Cause.FAILOVER, "core2 does not answer"),
         (replace(ANSWER, capable=False), Cause.FAILOVER, "ill"),
         (ANSWER, Cause.FAILOVER, "no longer announces"),
-        (replace(ANSWER, stepping_down=True, requested_by="anna"), Cause.PLANNED, "anna"),
+        (replace(ANSWER, stepped_down=True, requested_by="anna"), Cause.PLANNED, "anna"),
         (
-            replace(ANSWER, stepping_down=True, step_down_reason=Sentence("work", "praca")),
+            replace(ANSWER, stepped_down=True, step_down_reason=Sentence("work", "praca")),
             Cause.PLANNED,
             "work",
         ),
@@ -91,7 +92,7 @@ FRESH = replace(ANSWER, capable=False, was_capable=False)
         (FRESH, 30.0, False, Cause.START, "still starting: ill"),
         (FRESH, 300.0, False, Cause.FAILOVER, "ill"),
         (replace(FRESH, was_capable=True), 30.0, False, Cause.FAILOVER, "ill"),
-        (replace(FRESH, stepping_down=True), 0.1, True, Cause.PLANNED, "?"),
+        (replace(FRESH, stepped_down=True), 0.1, True, Cause.PLANNED, "?"),
     ],
 )
 def test_a_start_is_no_failover(
@@ -117,6 +118,9 @@ HEALTHY, ILL = CoreHealth.HEALTHY, CoreHealth.UNHEALTHY
     [
         (_pair(_core(1, HEALTHY, Vrrp.MASTER), _core(2, HEALTHY, Vrrp.BACKUP)), "online"),
         (_pair(_core(1, HEALTHY, Vrrp.MASTER), _core(2, ILL, Vrrp.BACKUP)), "degraded"),
+        (_pair(_core(1, HEALTHY, Vrrp.MASTER), _core(2, HEALTHY, Vrrp.FAULT)), "degraded"),
+        (_pair(_core(1, HEALTHY, Vrrp.MASTER), _core(2, HEALTHY, Vrrp.STOP)), "degraded"),
+        (_pair(_core(1, HEALTHY, Vrrp.MASTER), _core(2, HEALTHY, Vrrp.UNKNOWN)), "online"),
         (_pair(_core(1, ILL, Vrrp.MASTER), _core(2, HEALTHY, Vrrp.BACKUP)), "offline"),
         (_pair(_core(1, HEALTHY, Vrrp.BACKUP), _core(2, HEALTHY, Vrrp.BACKUP)), "offline"),
         (
@@ -134,6 +138,13 @@ HEALTHY, ILL = CoreHealth.HEALTHY, CoreHealth.UNHEALTHY
 )
 def test_the_overall_status(pair: Pair, expected: str) -> None:
     assert status.overall(pair) == expected
+
+
+def test_a_twin_without_keepalived_is_named_as_what_is_not_well() -> None:
+    pair = _pair(_core(1, HEALTHY, Vrrp.MASTER), _core(2, HEALTHY, Vrrp.STOP))
+    told = status.why_not_whole(pair)
+    assert told is not None
+    assert "core2 can answer, but would not take the address over" in told.en
 
 
 def test_two_masters_are_no_active_core() -> None:

@@ -122,13 +122,23 @@ def test_a_hand_over_always_ends_and_never_skips_its_tail(
             assert now < STEP_DOWN_SECONDS
     for later in (STEP_DOWN_SECONDS, STEP_DOWN_SECONDS + LINGER_SECONDS + 0.01):
         state = state.advance(now + later, peer_holds=False, peer_counts=True)
-    assert not state.active
+    assert state.phase is Phase.IDLE
 
 
-@pytest.mark.parametrize("phase", [Phase.ASKED, Phase.LINGERING])
-def test_a_hand_over_ends_at_once_when_the_other_core_is_lost(phase: Phase) -> None:
-    state = StepDown(phase, 0.0).advance(0.1, peer_holds=False, peer_counts=False)
+def test_a_hand_over_ends_at_once_when_the_other_core_is_lost() -> None:
+    state = StepDown(Phase.ASKED, 0.0).advance(0.1, peer_holds=False, peer_counts=False)
     assert not state.active, "nobody would hold the address"
+
+
+def test_who_handed_over_stands_by_at_once_and_tells_of_it_for_a_while() -> None:
+    state = StepDown(Phase.ASKED, 0.0).advance(0.1, peer_holds=True, peer_counts=True)
+    assert not state.active, "the new holder may be lost as well"
+    body = Verdict(1, True, Sentence("fine", "dobrze"), (GOOD,), 5.0, state).to_body()
+    answer = parse_verdict(body)
+    assert (answer.stepping_down, answer.stepped_down) == (False, True)
+    later = state.advance(0.2 + LINGER_SECONDS, peer_holds=True, peer_counts=True)
+    body = Verdict(1, True, Sentence("fine", "dobrze"), (GOOD,), 5.0, later).to_body()
+    assert not parse_verdict(body).stepped_down
 
 
 @pytest.mark.parametrize(
@@ -220,6 +230,7 @@ def test_a_verdict_survives_the_way_to_the_other_core() -> None:
     body = json.loads(json.dumps(verdict.to_body()))
     answer = parse_verdict(body)
     assert (answer.capable, answer.stepping_down, answer.time) == (True, True, 5.0)
+    assert answer.stepped_down
     assert answer.step_down_reason == Sentence("why", "po co")
     assert answer.sentence.pl == "dobrze"
     assert body["peer"]["core_id"] == 2

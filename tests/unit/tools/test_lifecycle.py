@@ -67,6 +67,7 @@ def test_nothing_stops_or_starts_under_a_running_deployment(deployed: Lab, actio
         code, said = tools(deployed, action)
     assert code == 1
     assert f"another deployment of {NOBODY} is at work" in said
+    assert not (deployed.state.parent / "engine").exists(), "it started an engine for nothing"
 
 
 def test_nothing_is_destroyed_under_a_running_deployment(deployed: Lab) -> None:
