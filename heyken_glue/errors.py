@@ -4,6 +4,7 @@ HeykenError
 ├── ConfigError      somebody has to change a setting, a file or a credential (exit 78)
 ├── TransientError   trying again may help; `retry_after` says when, if the other side did
 └── PermanentError   trying the same again cannot help
+    └── TooLongError     less of the same can
 """
 
 from __future__ import annotations
@@ -55,3 +56,7 @@ class PermanentError(HeykenError):
     ) -> None:
         super().__init__(tried, against=against, hint=hint)
         self.status = status
+
+
+class TooLongError(PermanentError):
+    """What a model was to read does not fit into its context."""

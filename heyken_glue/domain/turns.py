@@ -46,3 +46,17 @@ def newest_within(turns: Sequence[Turn], bytes_max: int) -> tuple[Turn, ...]:
     while len(kept) > 1 and kept[-1].role is Role.ASSISTANT:
         kept.pop()
     return (*instructions, *reversed(kept))
+
+
+def without_oldest(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """Leave the oldest turn out, and the answer to it; instructions and the last turn stay.
+
+    Returns as much as was given when there is nothing that may go.
+    """
+    talk = [turn for turn in turns if turn.role is not Role.SYSTEM]
+    if len(talk) < 2:  # noqa: PLR2004 - the last one and one to leave out
+        return tuple(turns)
+    kept = talk[1:]
+    while len(kept) > 1 and kept[0].role is Role.ASSISTANT:
+        kept = kept[1:]
+    return (*(turn for turn in turns if turn.role is Role.SYSTEM), *kept)

@@ -23,7 +23,7 @@ from heyken_glue.gateway.bodies import BodyReader
 from heyken_glue.gateway.conversations import turns_of
 from heyken_glue.gateway.peer_model import PATH
 from heyken_glue.gateway.ports import ChatModel
-from heyken_glue.gateway.problems import Problem
+from heyken_glue.gateway.problems import QUESTION_TOO_LONG, Failure, Problem
 from heyken_glue.gateway.streams import StreamTimes
 from heyken_glue.texts import text as _
 
@@ -71,6 +71,10 @@ class PeerChatDoor:
         try:
             while (line := await self._next(lines, request, response)) is not None:
                 await self._write(request, response, line)
+        except errors.TooLongError:
+            if not response.prepared:
+                raise _refused(QUESTION_TOO_LONG) from None
+            await self._write(request, response, {"error": QUESTION_TOO_LONG.code})
         except errors.HeykenError as error:
             if not response.prepared:
                 raise _unavailable(str(error)) from None
@@ -111,6 +115,10 @@ class PeerChatDoor:
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError("the other gateway does not read") from None
+
+
+def _refused(failure: Failure) -> Problem:
+    return Problem(failure.status, failure.code, failure.text)
 
 
 def _unavailable(reason: str) -> Problem:

@@ -12,6 +12,7 @@ import aiohttp
 
 from heyken_glue import errors
 from heyken_glue.domain.turns import Turn
+from heyken_glue.gateway.problems import QUESTION_TOO_LONG
 from heyken_glue.runtime import http
 
 PATH = "/peer/chat"
@@ -74,6 +75,10 @@ class PeerModel:
         try:
             async with asyncio.timeout(_ERROR_BODY_SECONDS):
                 said = _object(await answer.read())
+            if answer.status == QUESTION_TOO_LONG.status:
+                raise errors.TooLongError(
+                    "The question exceeds the other core's context", against=self._url, status=400
+                )
             raise http.refusal(answer, said)
         finally:
             answer.close()

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from heyken_glue.texts import Text
+from heyken_glue.texts import text as _
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -34,3 +35,13 @@ class Problem(Exception):  # noqa: N818 - a refusal is no error of the program
     ) -> None:
         super().__init__(code)
         self.failure = Failure(status, code, text, headers)
+
+
+QUESTION_TOO_LONG = Failure(
+    413,
+    "question_too_long",
+    _(
+        "The question is longer than what the model can read at once. Shorten it, or ask about "
+        "one part of it at a time."
+    ),
+)

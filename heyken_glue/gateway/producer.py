@@ -15,7 +15,7 @@ from heyken_glue.domain.messages import State
 from heyken_glue.domain.turns import Turn, newest_within
 from heyken_glue.gateway.answers import Answer, Producer
 from heyken_glue.gateway.ports import ChatModel
-from heyken_glue.gateway.problems import Failure
+from heyken_glue.gateway.problems import QUESTION_TOO_LONG, Failure
 from heyken_glue.runtime.moving_timeout import MovingTimeout
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
@@ -83,6 +83,9 @@ class Kitchen:
         opened = asyncio.create_task(self._open(answer, opening))
         try:
             await self._go_on(answer, turns, opened, exact=exact)
+        except errors.TooLongError:
+            await opened
+            answer.fail(QUESTION_TOO_LONG)
         except errors.HeykenError:
             await opened
             answer.fail(await self._unavailable(answer.asker.language))

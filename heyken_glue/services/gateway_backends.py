@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from heyken_glue import logs
+from heyken_glue import errors, logs
 from heyken_glue.adapters.ollama.client import OllamaClient
 from heyken_glue.adapters.ollama.models import ChatMessage, Timeouts
 from heyken_glue.credentials import Credentials
-from heyken_glue.domain.turns import Turn
+from heyken_glue.domain.turns import Role, Turn, without_oldest
 from heyken_glue.gateway.activity import Activity
 from heyken_glue.gateway.backends import BackEnd, BackEnds, Circuit, CircuitLimits
 from heyken_glue.gateway.metrics import CircuitState, Metrics
@@ -42,9 +42,32 @@ class OllamaModel:
     options: Mapping[str, object] = field(default_factory=dict)
 
     async def stream(self, turns: Sequence[Turn]) -> AsyncGenerator[str]:
-        """Answer the last turn piece by piece."""
-        messages = [ChatMessage(role=turn.role.value, content=turn.content) for turn in turns]
-        pieces = self.client.chat(self.name, messages, timeouts=self.timeouts, options=self.options)
+        """Answer the last turn piece by piece, leaving out what is oldest until the rest fits.
+
+        Raises TooLongError when the last turn alone does not.
+        """
+        while True:
+            try:
+                async with contextlib.aclosing(self._answer(turns)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except errors.TooLongError:
+                shorter = without_oldest(turns)
+                if len(shorter) == len(turns):
+                    raise
+                turns = shorter
+            else:
+                return
+
+    async def _answer(self, turns: Sequence[Turn]) -> AsyncGenerator[str]:
+        pieces = self.client.chat(
+            self.name,
+            [ChatMessage(role=turn.role.value, content=turn.content) for turn in turns],
+            timeouts=self.timeouts,
+            options=self.options,
+            # an answer that goes on may have outgrown the context by itself
+            cuts=turns[-1].role is Role.ASSISTANT,
+        )
         limits, slack = self.timeouts, SLACK_SECONDS
         with self.activity.request(
             first_piece_seconds=limits.first_token - slack, gap_seconds=limits.gap - slack

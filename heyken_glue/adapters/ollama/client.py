@@ -1,7 +1,7 @@
 """Ollama's HTTP interface, as much of it as we use (docs.ollama.com/api).
 
 Errors: TransientError when Ollama does not answer, is busy or breaks off; PermanentError when it
-refuses (no such model, nonsense in the request).
+refuses (no such model, nonsense in the request), TooLongError when a prompt exceeds the context.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from heyken_glue.adapters.ollama.models import ChatMessage, LoadedModel, StoredM
 from heyken_glue.runtime import http
 from heyken_glue.runtime.moving_timeout import MovingTimeout
 
-_OK = 200
+_OK, _BAD_REQUEST = 200, 400
 _ERROR_BODY_SECONDS = 2.0
+# how it says so since 0.12 (errorInputTooLong of its runners)
+_TOO_LONG = "exceeds the context length"
 _NO_TOTAL = aiohttp.ClientTimeout(total=None)
 
 
@@ -100,10 +102,13 @@ class OllamaClient:
         *,
         timeouts: Timeouts,
         options: Mapping[str, object] | None = None,
+        cuts: bool = True,
     ) -> AsyncGenerator[str, None]:
         """Yield pieces of the answer as they come; closing the iterator stops the model.
 
-        Ends normally only after `done: true`; an `error` line, a cut and silence are errors.
+        What exceeds the context is cut off without a word, unless `cuts` is false: then it is
+        refused with TooLongError. Ends normally only after `done: true`; an `error` line, a break
+        and silence are errors.
         """
         body = {
             "model": model,
@@ -111,6 +116,7 @@ class OllamaClient:
             "stream": True,
             "think": False,
             "keep_alive": -1,
+            "truncate": cuts,
             **({"options": dict(options)} if options else {}),
         }
         done = False
@@ -176,7 +182,12 @@ async def _refuse_errors(answer: aiohttp.ClientResponse) -> None:
         content = json.loads(text)
     except ValueError:
         content = None
-    raise http.refusal(answer, content if isinstance(content, dict) else {})
+    said = content if isinstance(content, dict) else {}
+    if answer.status == _BAD_REQUEST and _TOO_LONG in str(said.get("error")):
+        raise errors.TooLongError(
+            "The prompt exceeds the model's context", against=str(answer.url), status=answer.status
+        )
+    raise http.refusal(answer, said)
 
 
 def _decode(raw: bytes, url: str) -> dict[str, Any]:

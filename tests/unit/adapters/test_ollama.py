@@ -25,6 +25,7 @@ class Script:
     def __init__(self) -> None:
         self.lines: list[object] = []
         self.status = 200
+        self.error = "model 'x' not found"
         self.hold = False
         self.seen: list[dict[str, object]] = []
         self.gone = asyncio.Event()
@@ -33,7 +34,7 @@ class Script:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(await request.json())
         if self.status != 200:
-            return web.json_response({"error": "model 'x' not found"}, status=self.status)
+            return web.json_response({"error": self.error}, status=self.status)
         answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await answer.prepare(request)
         for line in self.lines:
@@ -139,6 +140,21 @@ async def test_an_unknown_model_is_permanent(client: OllamaClient, script: Scrip
     script.status = 404
     with pytest.raises(errors.PermanentError, match="not found"):
         await _answer(client)
+
+
+@pytest.mark.parametrize(
+    ("error", "too_long"),
+    [("the input length exceeds the context length", True), ("invalid options", False)],
+)
+async def test_what_exceeds_the_context_is_told_from_other_nonsense(
+    client: OllamaClient, script: Script, error: str, *, too_long: bool
+) -> None:
+    script.status, script.error = 400, error
+    with pytest.raises(errors.PermanentError) as raised:
+        _ = [_ async for _ in client.chat("m", QUESTION, timeouts=PATIENT, cuts=False)]
+    assert isinstance(raised.value, errors.TooLongError) is too_long
+    assert raised.value.status == 400
+    assert script.seen[0]["truncate"] is False
 
 
 async def test_a_busy_server_is_transient(client: OllamaClient, script: Script) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heyken_glue.domain.turns import Role, Turn, newest_within
+from heyken_glue.domain.turns import Role, Turn, newest_within, without_oldest
 
 RULES = Turn(Role.SYSTEM, "be brief")
 FIRST, FIRST_ANSWER = Turn(Role.USER, "a" * 10), Turn(Role.ASSISTANT, "b" * 10)
@@ -30,3 +30,14 @@ def test_sizes_are_those_of_utf8() -> None:
     turns = (Turn(Role.USER, "żółw"), LAST)
     assert newest_within(turns, 16) == (LAST,)
     assert newest_within(turns, 17) == turns
+
+
+def test_the_oldest_question_goes_with_its_answer_until_one_turn_is_left() -> None:
+    assert without_oldest(TALK) == (RULES, SECOND, SECOND_ANSWER, LAST)
+    assert without_oldest(without_oldest(TALK)) == (RULES, LAST)
+    assert without_oldest((RULES, LAST)) == (RULES, LAST)
+    assert without_oldest((LAST,)) == (LAST,)
+
+
+def test_an_answer_that_goes_on_is_never_left_out() -> None:
+    assert without_oldest((FIRST, FIRST_ANSWER)) == (FIRST_ANSWER,)

@@ -221,6 +221,19 @@ async def test_a_model_that_fails_is_a_503_with_the_reason_health_gives(
     assert sentence in body["error"]
 
 
+@pytest.mark.parametrize(("language", "word"), [("en", "Shorten"), ("pl", "Skróć")])
+async def test_a_question_beyond_the_models_context_is_a_413_and_says_so(
+    open_with: OpenHouse, language: str, word: str
+) -> None:
+    house = await open_with(ScriptedModel(errors.TooLongError("too long", status=400)))
+    client = await house.client()
+    asked = {"Accept-Language": language}
+    async with client.post("/api/v1/chat", json=ASK, headers=asked) as response:
+        body = await response.json()
+    assert (response.status, body["code"]) == (413, "question_too_long")
+    assert word in body["error"]
+
+
 async def test_a_model_that_fails_later_ends_the_stream_with_an_error(open_with: OpenHouse) -> None:
     house = await open_with(ScriptedModel("one", errors.PermanentError("broken line")))
     client = await house.client()

@@ -123,6 +123,12 @@ async def test_a_failure_over_there_is_one_here(
         await pair.ask()
 
 
+async def test_a_question_too_long_over_there_is_too_long_here(open_pair: OpenPair) -> None:
+    pair = await open_pair(errors.TooLongError("too long", status=400))
+    with pytest.raises(errors.TooLongError):
+        await pair.ask()
+
+
 async def test_a_core_that_cannot_answer_says_so_at_once(open_pair: OpenPair) -> None:
     pair = await open_pair("one")
     verdict = {"capable": False, "sentence": "the model is missing"}
