@@ -19,20 +19,11 @@ PERIOD, RUNTIME = "cpu.rt_period_us", "cpu.rt_runtime_us"
 PERIOD_MICROSECONDS, RUNTIME_MICROSECONDS = 1_000_000, 900_000
 # A tenth of a processor. Who used it up waits for the rest of a period: less than a few adverts.
 HOST_PERIOD_MICROSECONDS, HOST_RUNTIME_MICROSECONDS = 50_000, 5_000
-_GROUP = "docker"  # where the engine puts containers that name no group of their own
 
 
 def available(root: Path = ROOT) -> bool:
     """Tell whether control groups have shares of real-time on this machine."""
     return (root / RUNTIME).exists()
-
-
-def is_shared(root: Path = ROOT) -> bool:
-    """Tell whether the engine that runs has a share to pass on, whoever started it."""
-    try:
-        return int((root / _GROUP / RUNTIME).read_text()) > 0
-    except OSError:
-        return False
 
 
 def engine_options(root: Path = ROOT) -> list[str]:
@@ -67,7 +58,7 @@ def grant(chosen: Iterable[Container], root: Path = ROOT) -> list[str]:
 
 def _apply(root: Path, container: Container) -> None:
     """Do for a container that runs what the engine does when it starts one with a share."""
-    group = root / (container.attrs["HostConfig"].get("CgroupParent") or _GROUP).strip("/")
+    group = root / (container.attrs["HostConfig"].get("CgroupParent") or "docker").strip("/")
     if int((group / RUNTIME).read_text()) == 0:
         (group / RUNTIME).write_text(str(RUNTIME_MICROSECONDS))
     own = group / str(container.id)

@@ -146,7 +146,7 @@ def _grant_realtime(lab: Lab, hosts: Mapping[str, Any], progress: Progress) -> N
     """Let keepalived of the cores run in time, however busy the machine is."""
     if not realtime.available():
         return
-    if not engine.is_own() and not realtime.is_shared():
+    if not engine.is_own():
         progress.say("the engine is the machine's own: its real-time settings stay as they are")
         return
     addresses = {host["address"] for host in hosts.values() if "cores" in host["groups"]}

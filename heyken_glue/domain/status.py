@@ -9,9 +9,7 @@ from typing import Any, Protocol
 
 from heyken_glue.domain.parity import Parity
 from heyken_glue.domain.sentences import NOTHING, Sentence, join, say
-from heyken_glue.domain.switching import Cause, Vrrp
-
-_ASIDE = frozenset({Vrrp.FAULT, Vrrp.STOP})
+from heyken_glue.domain.switching import ASIDE, Cause, Vrrp
 
 
 class CoreHealth(enum.StrEnum):
@@ -27,7 +25,8 @@ class CoreHealth(enum.StrEnum):
 class CoreView:
     """One core, as the answering core knows it; `last_check` is 0 if it was never heard.
 
-    `answers` is the number of those that it is making, None where that is not known.
+    `answers` is the number of those that it is making, None where that is not known;
+    `stepped_down`: it hands the address over or just did, and comes back by itself.
     """
 
     core_id: int
@@ -37,6 +36,7 @@ class CoreView:
     sentence: Sentence
     vrrp: Vrrp
     answers: int | None = None
+    stepped_down: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def problems(pair: Pair) -> tuple[Sentence, ...]:
     found += [
         say("stands_aside", core=core.name)
         for core in pair.cores
-        if core.health is CoreHealth.HEALTHY and core.vrrp in _ASIDE
+        if core.health is CoreHealth.HEALTHY and core.vrrp in ASIDE and not core.stepped_down
     ]
     if not pair.witness_reachable:
         found.append(say("witness_away"))

@@ -25,6 +25,10 @@ class Vrrp(enum.StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+# with these a core takes the address from nobody
+ASIDE = frozenset({Vrrp.FAULT, Vrrp.STOP})
+
+
 class Cause(enum.StrEnum):
     """Why the holder is the holder."""
 
@@ -84,7 +88,8 @@ def why_taken(
     `up_seconds`: since keepalived spoke for the first time after the start of this host;
     `is_first`: this is the first takeover since then.
     """
-    if answer is not None and answer.stepped_down:
+    # who handed over and is ill now has had the address once more since, and lost it
+    if answer is not None and answer.stepped_down and (answer.stepping_down or answer.capable):
         stated = answer.step_down_reason
         if stated == NOTHING:
             stated = say("asked_for", who=answer.requested_by or "?")

@@ -48,15 +48,13 @@ def newest_within(turns: Sequence[Turn], bytes_max: int) -> tuple[Turn, ...]:
     return (*instructions, *reversed(kept))
 
 
-def without_oldest(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """Leave the oldest turn out, and the answer to it; instructions and the last turn stay.
+def newer_half(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """Leave the older half out of what precedes the last turn; instructions stay.
 
-    Returns as much as was given when there is nothing that may go.
+    Nothing begins with an answer. Returns what was given when nothing may go.
     """
     talk = [turn for turn in turns if turn.role is not Role.SYSTEM]
-    if len(talk) < 2:  # noqa: PLR2004 - the last one and one to leave out
-        return tuple(turns)
-    kept = talk[1:]
+    kept = talk[len(talk) // 2 :]
     while len(kept) > 1 and kept[0].role is Role.ASSISTANT:
         kept = kept[1:]
     return (*(turn for turn in turns if turn.role is Role.SYSTEM), *kept)

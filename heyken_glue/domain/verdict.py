@@ -85,9 +85,10 @@ class StepDown:
         """Go on: until the peer holds the address or 5 s passed; for 2 s more it is told of.
 
         Only until then this core keeps away: after that it stands by for the new holder. A peer
-        that cannot answer any more ends it at once, for nobody else would take the address.
+        that cannot answer any more, or hands back, ends all of it: nobody else would take the
+        address, and what is told is not why this core loses it the next time.
         """
-        if self.active and not peer_counts:
+        if not peer_counts:
             return StepDown()
         if self.phase is Phase.ASKED and (peer_holds or now - self.since >= STEP_DOWN_SECONDS):
             return StepDown(Phase.LINGERING, now, self.reason, self.requested_by)

@@ -74,7 +74,8 @@ class PeerChatDoor:
         except errors.TooLongError:
             if not response.prepared:
                 raise _refused(QUESTION_TOO_LONG) from None
-            await self._write(request, response, {"error": QUESTION_TOO_LONG.code})
+            told = {"error": "its question is too long", "code": QUESTION_TOO_LONG.code}
+            await self._write(request, response, told)
         except errors.HeykenError as error:
             if not response.prepared:
                 raise _unavailable(str(error)) from None

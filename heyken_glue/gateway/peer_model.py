@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -75,10 +75,7 @@ class PeerModel:
         try:
             async with asyncio.timeout(_ERROR_BODY_SECONDS):
                 said = _object(await answer.read())
-            if answer.status == QUESTION_TOO_LONG.status:
-                raise errors.TooLongError(
-                    "The question exceeds the other core's context", against=self._url, status=400
-                )
+            self._demand_short(said)
             raise http.refusal(answer, said)
         finally:
             answer.close()
@@ -91,6 +88,7 @@ class PeerModel:
                 raise errors.TransientError("The other gateway broke off", against=self._url)
             line = _object(raw) if raw.strip() else {}  # an empty line is a heartbeat
             if "error" in line:
+                self._demand_short(line)
                 raise errors.TransientError(
                     f"The other core failed: {line['error']}", against=self._url
                 )
@@ -98,6 +96,13 @@ class PeerModel:
                 return
             if piece := line.get("piece"):
                 yield str(piece)
+
+    def _demand_short(self, said: Mapping[str, Any]) -> None:
+        """Raise TooLongError if that is what the other gateway said."""
+        if said.get("code") == QUESTION_TOO_LONG.code:
+            raise errors.TooLongError(
+                "The question exceeds the other core's context", against=self._url, status=400
+            )
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _OK, _TOO_LARGE, _TOO_MANY, _FIRST_SERVER_ERROR = 200, 413, 429, 500
 # the gateway sends heartbeats many times within this, and its status within a tenth of a second
 SILENCE_SECONDS = 5.0
 ACCEPT_SECONDS = 10.0
-_FINAL_CODES = frozenset({"answer_too_long"})
+_FINAL_CODES = frozenset({"answer_too_long", "question_too_long"})
 _NO_TOTAL = aiohttp.ClientTimeout(total=None, sock_connect=2.0)
 
 

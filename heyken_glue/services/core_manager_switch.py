@@ -12,8 +12,7 @@ import aiohttp
 
 from heyken_glue import errors, logs
 from heyken_glue.domain.sentences import Sentence, say
-from heyken_glue.domain.switching import Vrrp, why_not_yet
-from heyken_glue.domain.verdict import VerdictAnswer
+from heyken_glue.domain.switching import ASIDE, Vrrp, why_not_yet
 from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.services.core_manager_role import RoleKeeper
@@ -91,9 +90,8 @@ class Switcher:
     async def _hand_over(self, requested_by: str, language: str) -> Answer:
         peer = self._door.peer
         settled_by = self._clock.monotonic() + SETTLE_SECONDS
-        verdict = await self._settled_peer(settled_by)
         # what our health unit heard of it may be older, and this is not to be found out afterwards
-        sick = None if verdict is None or verdict.capable else verdict.sentence
+        sick = await self._settled_peer(settled_by)
         refused = sick or await self._ask_until_heard(requested_by, settled_by)
         if refused is not None:
             return refusal(409, "not_capable", refused, language)
@@ -107,17 +105,21 @@ class Switcher:
         sentence = say("not_taken_over", core=peer.name, seconds=TAKE_OVER_SECONDS)
         return refusal(504, "not_taken_over", sentence, language)
 
-    async def _settled_peer(self, by: float) -> VerdictAnswer | None:
+    async def _settled_peer(self, by: float) -> Sentence | None:
         """Wait while the peer still finishes a hand-over of its own, as after a switch and back.
 
-        Returns what it says of itself then; None when it is silent, or takes too long.
+        Returns why it could not take the address over, by what it says itself.
         """
-        while self._clock.monotonic() < by:
-            verdict = await self._door.verdict()
-            if verdict is None or not verdict.stepping_down:
-                return verdict
+        while True:
+            verdict, vrrp = await asyncio.gather(self._door.verdict(), self._door.role())
+            if verdict is None:
+                return None
+            if not verdict.capable:
+                return verdict.sentence
+            settled = not verdict.stepping_down and vrrp not in ASIDE
+            if settled or self._clock.monotonic() >= by:
+                return say("stands_aside", core=self._door.peer.name) if vrrp in ASIDE else None
             await asyncio.sleep(self._peer_interval_seconds)
-        return None
 
     async def _ask_until_heard(self, requested_by: str, by: float) -> Sentence | None:
         """Ask our health unit, which may not have heard yet that the peer has settled."""

@@ -148,7 +148,16 @@ class Observer:
             return CoreView(core_id, name, health, heard or 0.0, say("silent", core=name), vrrp)
         self._heard[core_id] = answer.time
         health = CoreHealth.HEALTHY if answer.capable else CoreHealth.UNHEALTHY
-        return CoreView(core_id, name, health, answer.time, answer.sentence, vrrp, answer.answers)
+        return CoreView(
+            core_id,
+            name,
+            health,
+            answer.time,
+            answer.sentence,
+            vrrp,
+            answers=answer.answers,
+            stepped_down=answer.stepped_down,
+        )
 
     async def _own_verdict(self) -> VerdictAnswer | None:
         try:

@@ -10,7 +10,7 @@ from heyken_glue import errors, logs
 from heyken_glue.adapters.ollama.client import OllamaClient
 from heyken_glue.adapters.ollama.models import ChatMessage, Timeouts
 from heyken_glue.credentials import Credentials
-from heyken_glue.domain.turns import Role, Turn, without_oldest
+from heyken_glue.domain.turns import Role, Turn, newer_half
 from heyken_glue.gateway.activity import Activity
 from heyken_glue.gateway.backends import BackEnd, BackEnds, Circuit, CircuitLimits
 from heyken_glue.gateway.metrics import CircuitState, Metrics
@@ -52,7 +52,7 @@ class OllamaModel:
                     async for piece in pieces:
                         yield piece
             except errors.TooLongError:
-                shorter = without_oldest(turns)
+                shorter = newer_half(turns)
                 if len(shorter) == len(turns):
                     raise
                 turns = shorter

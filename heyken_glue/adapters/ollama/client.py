@@ -21,8 +21,8 @@ from heyken_glue.runtime.moving_timeout import MovingTimeout
 
 _OK, _BAD_REQUEST = 200, 400
 _ERROR_BODY_SECONDS = 2.0
-# how it says so since 0.12 (errorInputTooLong of its runners)
-_TOO_LONG = "exceeds the context length"
+# what all its wordings have in common (errorInputTooLong of its runners, in 0.24)
+_TOO_LONG = "context length"
 _NO_TOTAL = aiohttp.ClientTimeout(total=None)
 
 

@@ -64,6 +64,7 @@ def test_without_a_former_change_there_is_no_cool_down() -> None:
         (replace(ANSWER, capable=False), Cause.FAILOVER, "ill"),
         (ANSWER, Cause.FAILOVER, "no longer announces"),
         (replace(ANSWER, stepped_down=True, requested_by="anna"), Cause.PLANNED, "anna"),
+        (replace(ANSWER, stepped_down=True, capable=False), Cause.FAILOVER, "ill"),
         (
             replace(ANSWER, stepped_down=True, step_down_reason=Sentence("work", "praca")),
             Cause.PLANNED,
@@ -92,7 +93,7 @@ FRESH = replace(ANSWER, capable=False, was_capable=False)
         (FRESH, 30.0, False, Cause.START, "still starting: ill"),
         (FRESH, 300.0, False, Cause.FAILOVER, "ill"),
         (replace(FRESH, was_capable=True), 30.0, False, Cause.FAILOVER, "ill"),
-        (replace(FRESH, stepped_down=True), 0.1, True, Cause.PLANNED, "?"),
+        (replace(FRESH, stepping_down=True, stepped_down=True), 0.1, True, Cause.PLANNED, "?"),
     ],
 )
 def test_a_start_is_no_failover(
@@ -145,6 +146,11 @@ def test_a_twin_without_keepalived_is_named_as_what_is_not_well() -> None:
     told = status.why_not_whole(pair)
     assert told is not None
     assert "core2 can answer, but would not take the address over" in told.en
+
+
+def test_who_just_handed_over_comes_back_by_itself() -> None:
+    leaving = replace(_core(2, HEALTHY, Vrrp.FAULT), stepped_down=True)
+    assert status.why_not_whole(_pair(_core(1, HEALTHY, Vrrp.MASTER), leaving)) is None
 
 
 def test_two_masters_are_no_active_core() -> None:

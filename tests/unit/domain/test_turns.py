@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heyken_glue.domain.turns import Role, Turn, newest_within, without_oldest
+from heyken_glue.domain.turns import Role, Turn, newer_half, newest_within
 
 RULES = Turn(Role.SYSTEM, "be brief")
 FIRST, FIRST_ANSWER = Turn(Role.USER, "a" * 10), Turn(Role.ASSISTANT, "b" * 10)
@@ -32,12 +32,21 @@ def test_sizes_are_those_of_utf8() -> None:
     assert newest_within(turns, 17) == turns
 
 
-def test_the_oldest_question_goes_with_its_answer_until_one_turn_is_left() -> None:
-    assert without_oldest(TALK) == (RULES, SECOND, SECOND_ANSWER, LAST)
-    assert without_oldest(without_oldest(TALK)) == (RULES, LAST)
-    assert without_oldest((RULES, LAST)) == (RULES, LAST)
-    assert without_oldest((LAST,)) == (LAST,)
+def test_the_older_half_goes_until_one_turn_is_left() -> None:
+    assert newer_half(TALK) == (RULES, SECOND, SECOND_ANSWER, LAST)
+    assert newer_half(newer_half(TALK)) == (RULES, LAST)
+    assert newer_half((RULES, LAST)) == (RULES, LAST)
+    assert newer_half((LAST,)) == (LAST,)
 
 
 def test_an_answer_that_goes_on_is_never_left_out() -> None:
-    assert without_oldest((FIRST, FIRST_ANSWER)) == (FIRST_ANSWER,)
+    assert newer_half((FIRST, FIRST_ANSWER)) == (FIRST_ANSWER,)
+
+
+def test_a_long_talk_is_short_after_a_few_halves() -> None:
+    talk: tuple[Turn, ...] = (FIRST, FIRST_ANSWER) * 249 + (LAST,)
+    halves = 0
+    while len(talk) > 1:
+        talk, halves = newer_half(talk), halves + 1
+    assert talk == (LAST,)
+    assert halves <= 10

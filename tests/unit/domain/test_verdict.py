@@ -136,6 +136,8 @@ def test_who_handed_over_stands_by_at_once_and_tells_of_it_for_a_while() -> None
     body = Verdict(1, True, Sentence("fine", "dobrze"), (GOOD,), 5.0, state).to_body()
     answer = parse_verdict(body)
     assert (answer.stepping_down, answer.stepped_down) == (False, True)
+    returned = state.advance(0.2, peer_holds=True, peer_counts=False)
+    assert returned.phase is Phase.IDLE, "it is not why this core loses the address again"
     later = state.advance(0.2 + LINGER_SECONDS, peer_holds=True, peer_counts=True)
     body = Verdict(1, True, Sentence("fine", "dobrze"), (GOOD,), 5.0, later).to_body()
     assert not parse_verdict(body).stepped_down

@@ -123,8 +123,13 @@ async def test_a_failure_over_there_is_one_here(
         await pair.ask()
 
 
-async def test_a_question_too_long_over_there_is_too_long_here(open_pair: OpenPair) -> None:
-    pair = await open_pair(errors.TooLongError("too long", status=400))
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after heartbeats"])
+async def test_a_question_too_long_over_there_is_too_long_here(
+    open_pair: OpenPair, *, waits: bool
+) -> None:
+    thinking = asyncio.Event()
+    pair = await open_pair(thinking, errors.TooLongError("too long", status=400))
+    asyncio.get_running_loop().call_later(0.5 if waits else 0.0, thinking.set)
     with pytest.raises(errors.TooLongError):
         await pair.ask()
 

@@ -51,13 +51,6 @@ def test_a_container_gets_its_share_and_the_engines_group_is_opened(root: Path) 
     assert (root / "docker" / "1f" / "cpu.rt_runtime_us").read_text() == "5000"
 
 
-def test_an_engine_has_a_share_to_pass_on_once_its_group_has_one(root: Path) -> None:
-    assert not realtime.is_shared(root)
-    assert not realtime.is_shared(root / "elsewhere")
-    realtime.grant([container(Api())], root)
-    assert realtime.is_shared(root)
-
-
 def test_who_has_a_share_is_left_alone(root: Path) -> None:
     api = Api()
     assert realtime.grant([container(api, 5_000)], root) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -153,10 +154,11 @@ async def test_a_refusal(
     assert error.retry_after == 2.0
 
 
-async def test_an_answer_that_is_too_long_is_not_asked_for_again(
-    model: GatewayModel, door: Door
+@pytest.mark.parametrize("code", ["answer_too_long", "question_too_long"])
+async def test_what_is_too_long_is_not_asked_for_again(
+    model: GatewayModel, door: Door, code: str
 ) -> None:
-    door.pieces = [START, event("error", '{"error":"too long","code":"answer_too_long"}')]
+    door.pieces = [START, event("error", json.dumps({"error": "too long", "code": code}))]
     with pytest.raises(AnswerFailedError) as failure:
         await answer(model)
     assert failure.value.is_final

@@ -258,6 +258,23 @@ async def test_a_switch_back_at_once_waits_until_health_heard_that_the_peer_has_
     assert (status, len(health.asked)) == (200, 3)
 
 
+@pytest.mark.parametrize("vrrp", ["FAULT", "STOP"])
+async def test_a_switch_to_a_peer_that_would_not_take_the_address_is_refused(
+    manager: CoreManager,
+    peer: FakePeer,
+    health: FakeHealth,
+    monkeypatch: pytest.MonkeyPatch,
+    vrrp: str,
+) -> None:
+    monkeypatch.setattr(core_manager_switch, "SETTLE_SECONDS", 0.0)
+    _say(manager, "MASTER")
+    peer.vrrp = vrrp
+    status, body = await _switch(manager, 2, force=True)
+    assert (status, body["code"]) == (409, "not_capable")
+    assert "keepalived" in body["error"]
+    assert health.asked == [], "nobody would have held the address for seconds"
+
+
 async def test_a_switch_that_the_peer_does_not_follow_ends_in_time(
     manager: CoreManager, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
