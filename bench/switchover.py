@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,10 @@ def short(asked: Sequence[Asked], name: str, moves: Sequence[float]) -> Figure:
     calm_slow = len([one for one in slow if not _is_near(one, moves)])
     late = max(one.begun - one.due for one in asked) * 1000
     tell(f"{name}: begun at most {late:.0f} ms late; failed: {[one.outcome for one in failed]}")
+    if slow:
+        since = [min((one.begun - move for move in moves if move <= one.ended), default=0.0)
+                 for one in slow]  # fmt: skip
+        tell(f"{name}: slow ones began so many seconds after a move: {_spread(since)}")
     worst, usual = max(one.took for one in asked), statistics.median(one.took for one in asked)
     return Figure(
         name=f"T3 planned switchover: {name}",
@@ -137,6 +142,11 @@ def short(asked: Sequence[Asked], name: str, moves: Sequence[float]) -> Figure:
         target=f"0 failed, 0 over {LIMIT_MS} ms",
         reached=not failed and not slow,
     )
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    counted = Counter(round(value, 1) for value in seconds)
+    return ", ".join(f"{value:.1f} ({count})" for value, count in sorted(counted.items()))
 
 
 def _is_near(one: Asked, moves: Sequence[float]) -> bool:
