@@ -122,25 +122,38 @@ class BackEnds:
         """
         failure: errors.HeykenError = errors.TransientError("No back end can be asked now")
         tried = False
-        for back_end in self._back_ends:
-            if await back_end.why_not() is not None or not back_end.circuit.admits():
-                continue
-            if tried:
-                self._metrics.retried(back_end.name)
-            tried = True
-            attempt = _Attempt(back_end, self._metrics, self._clock, self._watch_seconds)
-            try:
-                async with contextlib.aclosing(attempt.pieces(turns)) as pieces:
-                    async for piece in pieces:
-                        yield piece
-            except errors.HeykenError as error:
-                if attempt.began or _is_the_requests_fault(error):
-                    raise
-                failure = error
-                log.warning("backend_failed", backend=back_end.name, error=str(error))
-            else:
-                return
+        async with contextlib.aclosing(self._candidates()) as candidates:
+            async for back_end in candidates:
+                if tried:
+                    self._metrics.retried(back_end.name)
+                tried = True
+                attempt = _Attempt(back_end, self._metrics, self._clock, self._watch_seconds)
+                try:
+                    async with contextlib.aclosing(attempt.pieces(turns)) as pieces:
+                        async for piece in pieces:
+                            yield piece
+                except errors.HeykenError as error:
+                    if attempt.began or _is_the_requests_fault(error):
+                        raise
+                    failure = error
+                    log.warning("backend_failed", backend=back_end.name, error=str(error))
+                else:
+                    return
         raise failure
+
+    async def _candidates(self) -> AsyncGenerator[BackEnd]:
+        """Yield who may be asked, last of all who is being tried just now: that beats a refusal."""
+        on_trial = []
+        for back_end in self._back_ends:
+            if await back_end.why_not() is not None:
+                continue
+            if back_end.circuit.admits():
+                yield back_end
+            elif back_end.circuit.state is CircuitState.HALF_OPEN:
+                on_trial.append(back_end)
+        for back_end in on_trial:
+            if back_end.circuit.state is not CircuitState.OPEN:
+                yield back_end
 
 
 class _Attempt:

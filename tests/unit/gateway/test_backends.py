@@ -184,6 +184,21 @@ async def test_only_one_tries_at_a_time_and_one_that_leaves_frees_the_trial() ->
     assert await stand.ask() == "local"
 
 
+async def test_while_one_tries_the_others_do_too_where_nobody_else_answers() -> None:
+    stand = Stand((AWAY,))
+    for _ in range(2):
+        await stand.ask()
+    stand.now += 10
+    hanging = asyncio.Event()
+    stand.models["local"].script, stand.models["core2"].script = (hanging, "local"), (AWAY,)
+    trial = asyncio.create_task(stand.ask())
+    await eventually(lambda: stand.asked[0] == 3)
+    other = asyncio.create_task(stand.ask())
+    await eventually(lambda: stand.asked == (4, 3))
+    hanging.set()
+    assert (await trial, await other) == ("local", "local")
+
+
 async def test_when_all_circuits_are_open_the_refusal_comes_at_once() -> None:
     stand = Stand((AWAY,), (AWAY,))
     for _ in range(3):
