@@ -190,7 +190,7 @@ _TABLE: Mapping[str, Sentence] = {
         "{subject} differs: {one} has {this}, {other} has {that}",
         "{subject} różni się: {one} ma {this}, {other} ma {that}",
     ),
-    "stands_aside": Sentence(
+    "ineligible": Sentence(
         "{core} can answer, but would not take the address over now: see its keepalived",
         "{core} może odpowiadać, ale nie przejąłby teraz adresu: sprawdź jego keepalived",
     ),

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from heyken_glue.domain.parity import Parity
 from heyken_glue.domain.sentences import NOTHING, Sentence, join, say
-from heyken_glue.domain.switching import ASIDE, Cause, Vrrp
+from heyken_glue.domain.switching import INELIGIBLE, Cause, Vrrp
 
 
 class CoreHealth(enum.StrEnum):
@@ -120,9 +120,9 @@ def problems(pair: Pair) -> tuple[Sentence, ...]:
     if active_core(pair.cores) is None:
         found.append(say("nobody_known"))
     found += [
-        say("stands_aside", core=core.name)
+        say("ineligible", core=core.name)
         for core in pair.cores
-        if core.health is CoreHealth.HEALTHY and core.vrrp in ASIDE and not core.stepped_down
+        if core.health is CoreHealth.HEALTHY and core.vrrp in INELIGIBLE and not core.stepped_down
     ]
     if not pair.witness_reachable:
         found.append(say("witness_away"))

@@ -26,7 +26,7 @@ class Vrrp(enum.StrEnum):
 
 
 # with these a core takes the address from nobody
-ASIDE = frozenset({Vrrp.FAULT, Vrrp.STOP})
+INELIGIBLE = frozenset({Vrrp.FAULT, Vrrp.STOP})
 
 
 class Cause(enum.StrEnum):

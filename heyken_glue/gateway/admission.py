@@ -82,4 +82,4 @@ class Admission:
 
 
 def _problem(failure: Failure) -> Problem:
-    return Problem(failure.status, failure.code, failure.text, headers=failure.headers)
+    return Problem.of(failure)

@@ -258,4 +258,5 @@ async def _first_text(source: AsyncGenerator[str]) -> str | None:
 
 def _is_the_requests_fault(error: errors.HeykenError) -> bool:
     """Tell whether any back end would refuse this: no reason to doubt the one that did."""
-    return isinstance(error, errors.PermanentError) and error.status == _BAD_REQUEST
+    refused = isinstance(error, errors.PermanentError) and error.status == _BAD_REQUEST
+    return refused or isinstance(error, errors.TooLongError)

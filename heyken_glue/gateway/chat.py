@@ -141,7 +141,7 @@ class ChatDoor:
         await whole(answer)
         if answer.failure is not None:
             failure = answer.failure
-            raise Problem(failure.status, failure.code, failure.text, headers=failure.headers)
+            raise Problem.of(failure)
         answer.delivered()
         return web.json_response(
             {

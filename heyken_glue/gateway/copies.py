@@ -1,9 +1,8 @@
 """Copying answers in the making to the cores' stores, without holding up a single token.
 
 One loop for each store carries what is new of all answers when it is time, and what presses at
-once. It keeps no queue: it knows
-how far the store has come with each answer, and takes the rest from the answer itself. After a
-failure it knows nothing any more and begins again with each.
+once. It keeps no queue: it knows how far the store has come with each answer, and takes the rest
+from the answer itself. After a failure it knows nothing any more and begins again with each.
 """
 
 from __future__ import annotations

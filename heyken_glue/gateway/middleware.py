@@ -137,7 +137,7 @@ def _demand_small_head(request: web.Request) -> None:
     fields = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
     if fields + len(request.raw_path) > HEAD_BYTES_MAX:
         failure = HEAD_TOO_LARGE
-        raise Problem(failure.status, failure.code, failure.text, headers=failure.headers)
+        raise Problem.of(failure)
 
 
 def _route_of(request: web.Request) -> str | None:

@@ -23,7 +23,7 @@ from heyken_glue.gateway.bodies import BodyReader
 from heyken_glue.gateway.conversations import turns_of
 from heyken_glue.gateway.peer_model import PATH
 from heyken_glue.gateway.ports import ChatModel
-from heyken_glue.gateway.problems import QUESTION_TOO_LONG, Failure, Problem
+from heyken_glue.gateway.problems import QUESTION_TOO_LONG, Problem
 from heyken_glue.gateway.streams import StreamTimes
 from heyken_glue.texts import text as _
 
@@ -73,7 +73,7 @@ class PeerChatDoor:
                 await self._write(request, response, line)
         except errors.TooLongError:
             if not response.prepared:
-                raise _refused(QUESTION_TOO_LONG) from None
+                raise Problem.of(QUESTION_TOO_LONG) from None
             told = {"error": "its question is too long", "code": QUESTION_TOO_LONG.code}
             await self._write(request, response, told)
         except errors.HeykenError as error:
@@ -116,10 +116,6 @@ class PeerChatDoor:
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError("the other gateway does not read") from None
-
-
-def _refused(failure: Failure) -> Problem:
-    return Problem(failure.status, failure.code, failure.text)
 
 
 def _unavailable(reason: str) -> Problem:

@@ -75,7 +75,7 @@ class PeerModel:
         try:
             async with asyncio.timeout(_ERROR_BODY_SECONDS):
                 said = _object(await answer.read())
-            self._demand_short(said)
+            self._raise_if_too_long(said)
             raise http.refusal(answer, said)
         finally:
             answer.close()
@@ -88,7 +88,7 @@ class PeerModel:
                 raise errors.TransientError("The other gateway broke off", against=self._url)
             line = _object(raw) if raw.strip() else {}  # an empty line is a heartbeat
             if "error" in line:
-                self._demand_short(line)
+                self._raise_if_too_long(line)
                 raise errors.TransientError(
                     f"The other core failed: {line['error']}", against=self._url
                 )
@@ -97,11 +97,11 @@ class PeerModel:
             if piece := line.get("piece"):
                 yield str(piece)
 
-    def _demand_short(self, said: Mapping[str, Any]) -> None:
+    def _raise_if_too_long(self, said: Mapping[str, Any]) -> None:
         """Raise TooLongError if that is what the other gateway said."""
         if said.get("code") == QUESTION_TOO_LONG.code:
             raise errors.TooLongError(
-                "The question exceeds the other core's context", against=self._url, status=400
+                "The question exceeds the other core's context", against=self._url
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from heyken_glue.texts import Text
 from heyken_glue.texts import text as _
@@ -35,6 +35,11 @@ class Problem(Exception):  # noqa: N818 - a refusal is no error of the program
     ) -> None:
         super().__init__(code)
         self.failure = Failure(status, code, text, headers)
+
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        """Return a failure as what a handler raises."""
+        return cls(failure.status, failure.code, failure.text, headers=failure.headers)
 
 
 QUESTION_TOO_LONG = Failure(

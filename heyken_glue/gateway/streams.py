@@ -50,7 +50,7 @@ async def refuse_if_failed_early(answer: Answer, times: StreamTimes) -> None:
             await answer.wait_beyond(1)
     if answer.failure is not None and answer.tokens == 0:
         failure = answer.failure
-        raise Problem(failure.status, failure.code, failure.text, headers=failure.headers)
+        raise Problem.of(failure)
 
 
 async def follow(

@@ -12,7 +12,7 @@ import aiohttp
 
 from heyken_glue import errors, logs
 from heyken_glue.domain.sentences import Sentence, say
-from heyken_glue.domain.switching import ASIDE, Vrrp, why_not_yet
+from heyken_glue.domain.switching import INELIGIBLE, Vrrp, why_not_yet
 from heyken_glue.runtime import http
 from heyken_glue.runtime.clock import Clock
 from heyken_glue.services.core_manager_role import RoleKeeper
@@ -116,9 +116,9 @@ class Switcher:
                 return None
             if not verdict.capable:
                 return verdict.sentence
-            settled = not verdict.stepping_down and vrrp not in ASIDE
+            settled = not verdict.stepping_down and vrrp not in INELIGIBLE
             if settled or self._clock.monotonic() >= by:
-                return say("stands_aside", core=self._door.peer.name) if vrrp in ASIDE else None
+                return say("ineligible", core=self._door.peer.name) if vrrp in INELIGIBLE else None
             await asyncio.sleep(self._peer_interval_seconds)
 
     async def _ask_until_heard(self, requested_by: str, by: float) -> Sentence | None:

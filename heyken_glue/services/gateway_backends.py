@@ -66,7 +66,7 @@ class OllamaModel:
             timeouts=self.timeouts,
             options=self.options,
             # an answer that goes on may have outgrown the context by itself
-            cuts=turns[-1].role is Role.ASSISTANT,
+            truncate=turns[-1].role is Role.ASSISTANT,
         )
         limits, slack = self.timeouts, SLACK_SECONDS
         with self.activity.request(

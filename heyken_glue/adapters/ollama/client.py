@@ -102,13 +102,13 @@ class OllamaClient:
         *,
         timeouts: Timeouts,
         options: Mapping[str, object] | None = None,
-        cuts: bool = True,
+        truncate: bool = True,
     ) -> AsyncGenerator[str, None]:
         """Yield pieces of the answer as they come; closing the iterator stops the model.
 
-        What exceeds the context is cut off without a word, unless `cuts` is false: then it is
-        refused with TooLongError. Ends normally only after `done: true`; an `error` line, a break
-        and silence are errors.
+        What exceeds the context is cut off without a word, unless `truncate` is false: then
+        it is refused with TooLongError. Ends normally only after `done: true`; an `error` line, a
+        break and silence are errors.
         """
         body = {
             "model": model,
@@ -116,7 +116,7 @@ class OllamaClient:
             "stream": True,
             "think": False,
             "keep_alive": -1,
-            "truncate": cuts,
+            "truncate": truncate,
             **({"options": dict(options)} if options else {}),
         }
         done = False

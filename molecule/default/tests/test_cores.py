@@ -42,7 +42,7 @@ def test_our_units_are_hardened(host: Any, unit: str) -> None:
 
 
 def test_keepalived_need_not_wait_for_a_processor(host: Any) -> None:
-    processes = host.check_output("pgrep --full keepalived").split()
+    processes = host.check_output("pgrep --exact keepalived").split()
     policies = host.check_output(" && ".join(f"chrt --pid {process}" for process in processes))
     assert "SCHED_RR" in policies, "a busy machine makes the address flap"
 

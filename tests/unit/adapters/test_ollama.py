@@ -151,7 +151,7 @@ async def test_what_exceeds_the_context_is_told_from_other_nonsense(
 ) -> None:
     script.status, script.error = 400, error
     with pytest.raises(errors.PermanentError) as raised:
-        _ = [_ async for _ in client.chat("m", QUESTION, timeouts=PATIENT, cuts=False)]
+        _ = [_ async for _ in client.chat("m", QUESTION, timeouts=PATIENT, truncate=False)]
     assert isinstance(raised.value, errors.TooLongError) is too_long
     assert raised.value.status == 400
     assert script.seen[0]["truncate"] is False

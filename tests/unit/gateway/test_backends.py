@@ -88,8 +88,11 @@ async def test_after_the_first_piece_nobody_else_is_asked() -> None:
     assert stand.asked == (1, 0)
 
 
-async def test_what_no_back_end_would_take_is_given_to_none_and_held_against_none() -> None:
-    stand = Stand((REFUSED,))
+@pytest.mark.parametrize("refusal", [REFUSED, errors.TooLongError("too long")])
+async def test_what_no_back_end_would_take_is_given_to_none_and_held_against_none(
+    refusal: errors.PermanentError,
+) -> None:
+    stand = Stand((refusal,))
     for _ in range(5):
         with pytest.raises(errors.PermanentError):
             await stand.ask()

@@ -225,7 +225,7 @@ async def test_a_model_that_fails_is_a_503_with_the_reason_health_gives(
 async def test_a_question_beyond_the_models_context_is_a_413_and_says_so(
     open_with: OpenHouse, language: str, word: str
 ) -> None:
-    house = await open_with(ScriptedModel(errors.TooLongError("too long", status=400)))
+    house = await open_with(ScriptedModel(errors.TooLongError("too long")))
     client = await house.client()
     asked = {"Accept-Language": language}
     async with client.post("/api/v1/chat", json=ASK, headers=asked) as response:

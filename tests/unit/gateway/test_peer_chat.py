@@ -128,7 +128,7 @@ async def test_a_question_too_long_over_there_is_too_long_here(
     open_pair: OpenPair, *, waits: bool
 ) -> None:
     thinking = asyncio.Event()
-    pair = await open_pair(thinking, errors.TooLongError("too long", status=400))
+    pair = await open_pair(thinking, errors.TooLongError("too long"))
     asyncio.get_running_loop().call_later(0.5 if waits else 0.0, thinking.set)
     with pytest.raises(errors.TooLongError):
         await pair.ask()
