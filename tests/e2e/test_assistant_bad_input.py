@@ -18,7 +18,7 @@ from tests.support.pair import Pair, wait_for
 pytestmark = pytest.mark.lab
 LONG = f"@{BOT} explain in ten sentences how a river is born in the mountains and finds the sea"
 PASSWORD = "What-nobody-should-send-1"
-LIMIT = 5000
+LIMIT, TALE = 5000, " Rivers begin as rain that nobody counts."  # few tokens for so many characters
 FILE_SIZE = "settings/FileUpload_MaxFileSize"
 RESTARTS = "systemctl show -P NRestarts heyken@assistant.service"
 ERRORS = (
@@ -54,8 +54,8 @@ def test_odd_messages_are_told_so_and_the_next_one_works(lab_room: Room) -> None
     assert "error-message-size-exceeded" in room.refusal(f"@{BOT} {'x' * 100_000}")
     empty = room.ask(f"@{BOT}")
     binary = room.ask(f"@{BOT} " + "\x00\x01\x02\x03" * 20)
-    crowded = room.ask(f"{QUESTION} {' '.join(f'@somebody{n}' for n in range(300))}")
-    full = room.ask(QUESTION + " x" * ((LIMIT - len(QUESTION)) // 2))
+    crowded = room.ask(f"{QUESTION} {' '.join(f'@somebody{n}' for n in range(100))}")
+    full = room.ask((QUESTION + TALE * LIMIT)[:LIMIT])
     following = room.ask()
     assert "`status`" in room.answer(empty)
     assert room.answer(binary) == assistant_texts.BINARY.render("en")

@@ -34,7 +34,7 @@ class Timing:
     connect: float = 10.0
     answer: float = 10.0
     send: float = 2.0
-    silence: float = 20.0
+    silence: float = 7.0
     farewell: float = 0.5
     rejected: float = 60.0
     settled: float = 30.0

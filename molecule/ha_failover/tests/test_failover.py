@@ -24,7 +24,7 @@ LONG_QUESTION = "Write a long story about a lighthouse keeper and the sea."
 MANY = 20  # tokens or characters that only a long answer has
 ASKED_MEANWHILE = 6
 OLLAMA = "ollama.service"
-SLOW, SLOW_SECONDS = 0.25, 15.0  # of a processor
+SLOW, SLOW_SECONDS = 0.25, 10.0  # of a processor
 VIP_UNIT = "heyken-vip-address.service"
 MAIN_PID = "systemctl show -P MainPID keepalived"
 

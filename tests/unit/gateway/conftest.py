@@ -41,7 +41,11 @@ async def open_with(authority: Authority) -> AsyncIterator[OpenHouse]:
 
 
 @pytest.fixture
-async def pair(authority: Authority, tmp_path: pathlib.Path) -> AsyncIterator[Twins]:
+async def pair(
+    authority: Authority, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Twins]:
     """Two cores that continue."""
+    # on a busy machine a gateway that lives would be taken for dead
+    monkeypatch.setattr("heyken_glue.gateway.handover.ACCEPT_SECONDS", 10.0)
     async with twins(authority, tmp_path, PIECES) as opened:
         yield opened

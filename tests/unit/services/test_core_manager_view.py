@@ -206,5 +206,6 @@ async def test_who_asks_does_not_wait_for_an_election(
 ) -> None:
     known = (await observer.observe()).holder
     monkeypatch.setattr(observer, "_records", Election())
+    monkeypatch.setattr(core_manager_view, "ASK_SECONDS", 0.5)
     pair = await asyncio.wait_for(observer.observe(), 30)
     assert pair.holder == known, "what was read a moment ago still counts"
