@@ -200,6 +200,8 @@ def _alive(pid: int) -> bool:
 def _start_own() -> None:
     home = _home()
     home.mkdir(mode=0o711, parents=True, exist_ok=True)
+    # It and its hosts inherit this. Mitogen ties what Ansible begins to a single processor.
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
     with (home / "dockerd.log").open("a") as log:
         subprocess.Popen(
             [
@@ -215,7 +217,8 @@ def _start_own() -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # it outlives this command and its terminal
+            start_new_session=True,  # it outlives this command, its terminal and its folder
+            cwd="/",
             env={**os.environ, "PATH": _path()},
         )
 

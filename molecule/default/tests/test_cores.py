@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,11 @@ def test_keepalived_need_not_wait_for_a_processor(host: Any) -> None:
     processes = host.check_output("pgrep --exact keepalived").split()
     policies = host.check_output(" && ".join(f"chrt --pid {process}" for process in processes))
     assert "SCHED_RR" in policies, "a busy machine makes the address flap"
+
+
+def test_a_host_may_use_all_processors(host: Any) -> None:
+    usable = host.check_output("grep Cpus_allowed_list: /proc/1/status")
+    assert usable in Path("/proc/1/status").read_text().splitlines(), "who started the engine?"
 
 
 def test_keepalived_is_hardened(host: Any) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -69,6 +71,32 @@ def test_a_running_engine_only_gets_the_command_line_it_lacks(
         machine.add("docker")
     ensure()
     assert machine.installed == ([] if has_client else ["docker-cli"])
+
+
+def test_an_engine_may_use_all_processors_whoever_starts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, log = tmp_path / "dockerd", tmp_path / "engine" / "dockerd.log"
+    program.write_text("#!/bin/sh\ngrep Cpus_allowed_list: /proc/self/status\n")
+    program.chmod(0o755)
+    begun, begin = list[subprocess.Popen[bytes]](), subprocess.Popen
+
+    def remembered(*args: Any, **more: Any) -> subprocess.Popen[bytes]:
+        begun.append(begin(*args, **more))
+        return begun[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", remembered)
+    monkeypatch.setattr(engine, "state_directory", lambda: tmp_path)
+    monkeypatch.setattr(engine, "_path", lambda: f"{tmp_path}:/usr/bin:/bin")
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usual)})
+    try:
+        engine._start_own()
+    finally:
+        os.sched_setaffinity(0, usual)
+    begun[0].wait(10)
+    everybody = Path("/proc/1/status").read_text().splitlines()
+    assert log.read_text().strip() in everybody, "one that Ansible started had a single processor"
 
 
 def mounts(*command: str) -> None:
