@@ -62,7 +62,7 @@ destroy: bootstrap ## Remove the lab and its secrets (CONFIRM=lab answers the qu
 check: lint validate test-unit ## Everything that needs no lab
 
 lint: bootstrap ## Style, types, shell, YAML, Ansible
-	@tools/lint.sh
+	@nice tools/lint.sh
 
 format: bootstrap ## Rewrite what can be formatted
 	@ruff format --quiet . && ruff check --quiet --fix . && python -m tools.terraform_fmt -recursive terraform
@@ -87,7 +87,9 @@ plan: bootstrap ## What Terraform would change
 verify: bootstrap ## Check the deployed lab
 	@python -m tools verify
 
-test: check test-clients molecule ## All tests: the README's second command
+# The lab leaves the processors idle now and then: what takes time without heeding it goes beside it.
+test: validate test-unit test-clients ## All tests: the README's second command
+	@$(MAKE) --no-print-directory --jobs=2 lint molecule
 
 ci-local: bootstrap ## List the pipeline's jobs and run its lint job on this machine
 	@tools/ci_local.sh

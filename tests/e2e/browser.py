@@ -6,12 +6,17 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.e2e.chat_page import WAIT_MS, ChatPage
+
+browser_fixture = partial(pytest_asyncio.fixture, loop_scope="session")
+"""A fixture in the event loop that all tests share with the browser."""
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from playwright.async_api import expect
 
 from heyken_glue import settings
@@ -14,6 +13,7 @@ from heyken_glue.domain.conversation import CURSOR
 from heyken_glue.services import assistant_texts
 from heyken_glue.settings import RocketChat
 from tests.e2e import talk
+from tests.e2e.browser import browser_fixture
 from tests.e2e.chat_page import ChatPage
 from tests.support.assistant import Scene, Step, scene
 from tests.support.rocketchat import BOT, StandIn
@@ -49,7 +49,7 @@ state_directory = "{directory}/state"
 """
 
 
-@pytest.fixture
+@browser_fixture()
 async def stage(chat: StandIn, tmp_path: Path) -> AsyncIterator[Scene]:
     """The assistant's world around the workspace that the browser shows."""
     file = tmp_path / "heyken.toml"
