@@ -87,7 +87,7 @@ plan: bootstrap ## What Terraform would change
 verify: bootstrap ## Check the deployed lab
 	@python -m tools verify
 
-# The lab leaves the processors idle now and then: what takes time without heeding it goes beside it.
+# The linters need a processor and no deadline, so they run while the lab waits.
 test: validate test-unit test-clients ## All tests: the README's second command
 	@$(MAKE) --no-print-directory --jobs=2 lint molecule
 

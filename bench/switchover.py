@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import statistics
@@ -128,7 +129,7 @@ def short(asked: Sequence[Asked], name: str, moves: Sequence[float]) -> Figure:
     late = max(one.begun - one.due for one in asked) * 1000
     tell(f"{name}: begun at most {late:.0f} ms late; failed: {[one.outcome for one in failed]}")
     if slow:
-        since = [min((one.begun - move for move in moves if move <= one.ended), default=0.0)
+        since = [min((one.begun - move for move in moves if move <= one.ended), default=math.inf)
                  for one in slow]  # fmt: skip
         tell(f"{name}: slow ones began so many seconds after a move: {_spread(since)}")
     worst, usual = max(one.took for one in asked), statistics.median(one.took for one in asked)

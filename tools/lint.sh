@@ -3,17 +3,14 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 export PATH=$PWD/.venv/bin:$PATH
-pids=()
-step() { # name, command: begins it; ansible-lint alone would leave a processor idle
+failed=0
+step() { # name, command
   local name=$1 out
   shift
-  (
-    if out=$("$@" 2>&1); then echo "✓ $name"; else
-      printf '✗ %s\n%s\n' "$name" "$out"
-      exit 1
-    fi
-  ) &
-  pids+=("$!")
+  if out=$("$@" 2>&1); then echo "✓ $name"; else
+    printf '✗ %s\n%s\n' "$name" "$out"
+    failed=1
+  fi
 }
 mapfile -t scripts < <(git ls-files --cached --others --exclude-standard '*.sh' .ci/run ansible/vault-key)
 step "ruff format" ruff format --check --quiet .
@@ -27,6 +24,4 @@ step "sizes" python -m tools.check_sizes
 step "words" python -m tools.check_words
 step "inventory" python -m tools.check_inventory
 step "role tables" python -m tools.role_docs --check
-failed=0
-for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
 exit "$failed"

@@ -56,7 +56,7 @@ class Admission:
             async with self.queue.turn(owner):
                 yield
         except QueueRefusedError as refused:
-            raise _problem(refused.failure) from None
+            raise Problem.of(refused.failure) from None
 
     def turn_kept(self, owner: str) -> contextlib.AbstractContextManager[None]:
         """Hold a turn beyond all limits, for an answer that a lost core had taken on."""
@@ -74,12 +74,8 @@ class Admission:
     def _refuse_if_hopeless(self, owner: str) -> None:
         if self.draining:
             self._metrics.refused(Refused.DRAINING)
-            raise _problem(DRAINING)
+            raise Problem.of(DRAINING)
         try:
             self.queue.refuse_if_hopeless(owner)
         except QueueRefusedError as refused:
-            raise _problem(refused.failure) from None
-
-
-def _problem(failure: Failure) -> Problem:
-    return Problem.of(failure)
+            raise Problem.of(refused.failure) from None
